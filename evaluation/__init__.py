@@ -1,0 +1,1 @@
+"""Matching, average precision, failures and their cost, intervals, fix rates."""
