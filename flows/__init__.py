@@ -1,0 +1,1 @@
+"""The DAGs, the command line and the deployments."""

@@ -1,0 +1,80 @@
+"""The method as Prefect flows: train, mine, re-create, mix, retrain, compare, until nothing more is gained."""
+
+from prefect import flow
+
+from tasks.campaign import Campaign
+from tasks.comparison import compare_arms, learner
+from tasks.config import CampaignConfig
+from tasks.data import Data, prepare_data
+from tasks.layout import ARMS, BASELINE, IMITATION, RANDOM, REAL
+from tasks.learn import detect, detections_of, train_detector, training_of
+from tasks.log import say
+from tasks.mining import choose_failures, mine_failures
+from tasks.mixing import mix_under_cap
+from tasks.publish import publish_campaign, publish_cycle
+from tasks.scenes import random_scenes, recreate_scenes, synthetic_of
+from tasks.steps import Step
+from tasks.stopping import why_stop
+
+
+@flow(name="campaign", flow_run_name="{config.name}", persist_result=False)
+def campaign(config: CampaignConfig) -> str:
+    """A baseline, then imitation cycles until the gain ends or the cap is met. Returns why it stopped."""
+    opened = Campaign.open(config)
+    while (reason := why_stop(opened)) is None:
+        cycle(config)
+    say(f"stopped: {reason}")
+    return reason
+
+
+@flow(name="cycle", flow_run_name="{config.name}", persist_result=False)
+def cycle(config: CampaignConfig) -> int:
+    """The next cycle of a campaign; the first one trains the baseline too. Returns the cycle's number.
+
+    A cycle that was interrupted is gone on with: its finished steps are skipped.
+    """
+    opened = Campaign.open(config)
+    data = prepare_data(opened)
+    finished = opened.run.finished_cycles()
+    if 0 not in finished:
+        baseline(opened, data)
+    number = max(finished, default=0) + 1
+    imitate(opened, data, number)
+    publish_campaign(opened, data, reason=why_stop(opened))
+    return number
+
+
+def baseline(opened: Campaign, data: Data) -> None:
+    """Cycle 0: the detector on real data alone."""
+    zero = opened.cycle(0)
+    detections = [
+        detect(opened, zero, BASELINE, seed, train_detector(opened, zero, BASELINE, seed, data.train, init=None), data)
+        for seed in opened.seeds
+    ]
+    compare_arms(opened, zero, data, {BASELINE: detections})
+    publish_cycle(opened, zero, data)
+
+
+def imitate(opened: Campaign, data: Data, number: int) -> None:
+    """One turn of the loop, with its two control arms. Every arm trains for the same steps."""
+    now, before = opened.cycle(number), opened.cycle(number - 1)
+
+    failures = mine_failures(opened, now, data, detections_of(before, learner(before), seed=0))
+    chosen = choose_failures(opened, now, failures)
+    recreated = recreate_scenes(opened, now, data, chosen)
+    random = random_scenes(opened, now, data, like=recreated)
+
+    train_on = {
+        IMITATION: mix_under_cap(opened, now, IMITATION, data, [*synthetic_of(now, IMITATION), recreated]),
+        RANDOM: mix_under_cap(opened, now, RANDOM, data, [*synthetic_of(now, RANDOM), random]),
+        REAL: data.train,
+    }
+    detections: dict[str, list[Step]] = {arm: [] for arm in ARMS}
+    for arm in ARMS:
+        for seed in opened.seeds:
+            start = training_of(before, arm if number > 1 else BASELINE, seed)
+            detector = train_detector(opened, now, arm, seed, train_on[arm], init=start)
+            detections[arm].append(detect(opened, now, arm, seed, detector, data))
+
+    compare_arms(opened, now, data, detections)
+    publish_cycle(opened, now, data)

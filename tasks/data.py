@@ -1,0 +1,135 @@
+"""From the user's files to the four splits: train, pool (mined), val (decides), test (only reported)."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from dataset.errors import InputError
+from dataset.readers import open_source
+from dataset.schema import Camera
+from dataset.split import split
+from dataset.store import Dataset
+from tasks.config import DataConfig
+from tasks.layout import Run
+from tasks.log import say
+from tasks.stand_in import render_stand_in
+from tasks.steps import Step, code_digest, digest_of, run_step
+
+
+@dataclass(frozen=True)
+class Data:
+    """The splits' folders; `test` is None where the user has none."""
+
+    train: Path
+    pool: Path
+    val: Path
+    test: Path | None
+    digest: str
+
+    def judged(self) -> dict[str, Path]:
+        """The splits on which every detector is run."""
+        splits = {"pool": self.pool, "val": self.val}
+        return splits if self.test is None else splits | {"test": self.test}
+
+
+@task(cache_policy=NO_CACHE)
+def prepare_data(run: Run, config: CampaignConfig) -> Data:
+    """Read (or render) the data and split it."""
+    everything = (
+        render_stand_in(run, config) if config.stand_in else read_source(run, "all", config.data.train, config.data)
+    )
+    say(everything)
+    given = _read_given(run, config.data, Dataset.open(everything.folder / "store").categories)
+    shares = _shares(config.data, given)
+
+    def work(folder: Path) -> str:
+        parts = split(Dataset.open(everything.folder / "store"), shares, config.loop.seed, folder)
+        return digest_of({name: part.digest for name, part in parts.items()})
+
+    splits = run_step(
+        run.data / "splits",
+        work,
+        data=everything.digest,
+        shares=shares,
+        seed=config.loop.seed,
+        code=code_digest("dataset"),
+    )
+    say(splits)
+    folders = {name: run.split(name) for name in shares} | {name: step.folder / "store" for name, step in given.items()}
+    digest = digest_of(splits.digest, {name: step.digest for name, step in given.items()})
+    return Data(folders["train"], folders["pool"], folders["val"], folders.get("test"), digest)
+
+
+def read_source(run: Run, name: str, spec: str, config: DataConfig, known: tuple[str, ...] | None = None) -> Step:
+    """One data set of the user, validated and stored. known: the categories it must share with the training data."""
+    if not spec:
+        raise InputError(
+            "data.train", "no data set is named", "pass --data kitti:DIR, coco:FILE.json, voc:DIR or store:DIR"
+        )
+    categories = config.categories
+    if categories is None and known is not None:
+        categories = {category: category for category in known}
+
+    def work(folder: Path) -> str:
+        dataset, _ = open_source(
+            spec,
+            folder / "store",
+            categories=categories,
+            group_regex=config.group_regex,
+            camera=Camera(**config.camera.model_dump()) if config.camera else None,
+            skip_bad=config.skip_bad,
+        )
+        return dataset.digest
+
+    return run_step(
+        run.data / name,
+        work,
+        spec=spec,
+        files=fingerprint(spec),
+        categories=categories,
+        settings=config.model_dump(mode="json", include={"group_regex", "camera", "skip_bad"}),
+        code=code_digest("dataset"),
+    )
+
+
+def fingerprint(spec: str) -> str:
+    """Digest of names, sizes and times of the files that a spec points to, so that changed data is read again."""
+    path = Path(spec.partition(":")[2].partition("?")[0])
+    if path.is_file():
+        return digest_of(_identity(path))
+    files = sorted(Path(folder) / name for folder, _, names in os.walk(path) for name in names)
+    return digest_of([_identity(file) for file in files])
+
+
+def _identity(path: Path) -> tuple[str, int, int]:
+    stat = path.stat()
+    return str(path), stat.st_size, stat.st_mtime_ns
+
+
+def _read_given(run: Run, config: DataConfig, known: tuple[str, ...]) -> dict[str, Step]:
+    given = {}
+    for name, spec in (("val", config.val), ("test", config.test)):
+        if spec is not None:
+            given[name] = read_source(run, f"{name}-all", spec, config, known)
+            say(given[name])
+    return given
+
+
+def _shares(config: DataConfig, given: dict[str, Step]) -> dict[str, float]:
+    """What is split off the training data: always the pool, and val and test unless the user brings them."""
+    shares = {"pool": config.pool_share}
+    if "val" not in given:
+        shares["val"] = config.val_share
+    if "test" not in given and config.test_share > 0:
+        shares["test"] = config.test_share
+    left = 1 - sum(shares.values())
+    if left <= 0 or shares.get("val") == 0:
+        raise InputError(
+            "data",
+            f"the shares {shares} leave {left:.2f} of the frames to train on",
+            "lower a share, or name --val DATA",
+        )
+    return {"train": left} | shares

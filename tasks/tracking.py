@@ -1,0 +1,126 @@
+"""What MLflow shows: a parent run for the campaign, a child run a cycle.
+
+The parent carries `mAP/val/ARM` against step = cycle, so that its chart is the campaign's learning curve. The child
+carries the training curves, the tables, the pictures and the digests of the data. Ids of runs are kept in the run's
+folder, so that a resumed campaign goes on in the same runs.
+"""
+
+import json
+import os
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Metric
+from mlflow.exceptions import MlflowException
+
+from dataset.errors import InputError
+from tasks.campaign import Campaign
+from tasks.config import CampaignConfig
+
+PARENT, NAME = "mlflow.parentRunId", "mlflow.runName"
+
+
+def tracking_uri(config: CampaignConfig) -> str:
+    """Where runs are logged: the config, else the environment, else a database beside the runs."""
+    if config.mlflow.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI"):
+        return config.mlflow.tracking_uri or os.environ["MLFLOW_TRACKING_URI"]
+    return local_store(config.runs)
+
+
+def local_store(runs: Path) -> str:
+    return f"sqlite:///{runs.absolute() / 'mlflow.db'}"
+
+
+def artifact_root(runs: Path) -> Path:
+    """Where a local store keeps its files."""
+    return runs.absolute() / "mlartifacts"
+
+
+class Tracker:
+    """The MLflow runs of one campaign. Uses the client throughout: MLflow's 'active run' is bound to a thread."""
+
+    def __init__(self, campaign: Campaign):
+        self.uri = tracking_uri(campaign.config)
+        self.client = _client(self.uri)
+        self._ids_file = campaign.run.folder / "mlflow.json"
+        self._ids: dict[str, str] = json.loads(self._ids_file.read_text()) if self._ids_file.exists() else {}
+        if self._ids.get("uri") != self.uri:
+            self._ids = {"uri": self.uri, "experiment": self._experiment(campaign)}
+        self._name = campaign.run.name
+
+    @property
+    def experiment_id(self) -> str:
+        return self._ids["experiment"]
+
+    def parent(self) -> str:
+        """The campaign's run, begun where it is new."""
+        return self._run("parent", {NAME: self._name, "hardcase.kind": "campaign"})
+
+    def child(self, cycle: int) -> str:
+        """The run of a cycle, below the campaign's."""
+        name = "baseline" if cycle == 0 else f"cycle {cycle}"
+        tags = {
+            PARENT: self.parent(),
+            NAME: f"{self._name} {name}",
+            "hardcase.kind": "cycle",
+            "hardcase.cycle": str(cycle),
+        }
+        return self._run(f"cycle-{cycle}", tags)
+
+    def log_params(self, run_id: str, params: dict[str, Any]) -> None:
+        """Parameters; a name that a resumed run logs again with another value keeps its first one in MLflow."""
+        known = self.client.get_run(run_id).data.params
+        for name, value in params.items():
+            if name not in known:
+                self.client.log_param(run_id, name, value)
+
+    def log_metrics(self, run_id: str, values: dict[str, float], step: int) -> None:
+        """All values in one call; NaN (no such objects) is left out."""
+        now_ms = int(time.time() * 1000)
+        metrics = [Metric(name, float(value), now_ms, step) for name, value in values.items() if value == value]
+        self.client.log_batch(run_id, metrics=metrics)
+
+    def finish(self, run_id: str, failed: bool = False) -> None:
+        self.client.set_terminated(run_id, "FAILED" if failed else "FINISHED")
+
+    def _run(self, key: str, tags: dict[str, str]) -> str:
+        if key not in self._ids:
+            self._ids[key] = self.client.create_run(self.experiment_id, tags=tags).info.run_id
+            partial = self._ids_file.with_suffix(".partial")
+            partial.write_text(json.dumps(self._ids, indent=1))
+            partial.replace(self._ids_file)
+        return self._ids[key]
+
+    def _experiment(self, campaign: Campaign) -> str:
+        name = campaign.config.mlflow.experiment
+        found = self.client.get_experiment_by_name(name)
+        if found is not None:
+            return found.experiment_id
+        local = self.uri.startswith("sqlite:")
+        return self.client.create_experiment(name, artifact_root(campaign.config.runs).as_uri() if local else None)
+
+
+@cache
+def _client(uri: str) -> MlflowClient:
+    """A client whose server (or database) has answered once."""
+    if uri.startswith("sqlite:///"):
+        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault(
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2"
+    )  # the default of 7 hangs for minutes on a wrong address
+    try:
+        client = MlflowClient(uri)
+        client.search_experiments(max_results=1)
+    except (MlflowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"mlflow.tracking_uri {uri}",
+            f"no answer ({reason})",
+            "start it (python -m flows serve) or unset MLFLOW_TRACKING_URI",
+        ) from error
+    mlflow.set_tracking_uri(uri)
+    return client
