@@ -103,8 +103,8 @@ class Objects:
     def none() -> "Objects":
         return Objects.of([], np.zeros((0, 4)))
 
-    def where(self, keep: np.ndarray) -> "Objects":
-        """The objects selected by a boolean mask or an index array."""
+    def where(self, keep: np.ndarray | slice) -> "Objects":
+        """The objects selected by a boolean mask, an index array or a slice."""
         return Objects(**{name: values[keep] for name, values in vars(self).items()})
 
 
