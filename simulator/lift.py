@@ -93,7 +93,7 @@ def _ground_evidence(camera: Camera, objects: Objects, casting: Casting, image_s
         category = int(objects.category[i])
         if objects.ignore[i] or category < 0 or casting.hangs(casting.categories[category]):
             continue
-        x0, y0, x1, y1 = objects.box_xyxy_px[i]
+        _, y0, _, y1 = objects.box_xyxy_px[i]
         location = objects.location_xyz_m[i]
         if np.isfinite(location).all():
             rows.append((location[2], location[1], 0.08 + 0.006 * abs(location[2]), i))
@@ -139,7 +139,7 @@ def lift(
     best = (0.0, 0.0, 0.0, 0.0, 0.0, np.inf)
     for _ in range(2):
         best = min(
-            best, _search(box, cut, camera, size, image_size_px, sd_px, yaw, yaw_misfit, z, scale, hung), key=_last
+            best, _search(box, cut, camera, size, image_size_px, sd_px, yaw, yaw_misfit, z, scale, hung), key=_misfit
         )
         chosen = np.argmin(np.abs(yaw - best[2]))
         yaw, yaw_misfit = yaw[chosen : chosen + 1], yaw_misfit[chosen : chosen + 1]
@@ -153,7 +153,7 @@ def lift(
     return Pose3D(x_m, z_m, float(yaw_rad), (h, w, length), lift_m, misfit)
 
 
-def _last(candidate: tuple) -> float:
+def _misfit(candidate: tuple) -> float:
     return candidate[-1]
 
 

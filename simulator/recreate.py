@@ -99,7 +99,7 @@ def recreate(
 
 @dataclass(frozen=True)
 class _Arrangement:
-    """The failure's street: its camera, the target first among the actors, and how much of the target is to be hidden."""
+    """The failure's street: its camera, its actors (the target first) and how much of the target to hide."""
 
     camera: SceneCamera
     actors: list[Actor]

@@ -36,11 +36,13 @@ class Data:
 
 
 @task(cache_policy=NO_CACHE)
-def prepare_data(run: Run, config: CampaignConfig) -> Data:
+def prepare_data(campaign: Campaign) -> Data:
     """Read (or render) the data and split it."""
-    everything = (
-        render_stand_in(run, config) if config.stand_in else read_source(run, "all", config.data.train, config.data)
-    )
+    run, config = campaign.run, campaign.config
+    if config.stand_in:
+        everything = render_stand_in(campaign)
+    else:
+        everything = read_source(run, "all", config.data.train, config.data)
     say(everything)
     given = _read_given(run, config.data, Dataset.open(everything.folder / "store").categories)
     shares = _shares(config.data, given)
