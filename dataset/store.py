@@ -78,7 +78,7 @@ class Dataset:
     def iterate(self, batch_frames: int = 1024) -> Iterator[list[tuple[Frame, Objects]]]:
         """All frames in order, `batch_frames` at a time; memory holds one batch and one row group."""
         batch: list[tuple[Frame, Objects]] = []
-        for pair in self._stream():
+        for pair in self.stream():
             batch.append(pair)
             if len(batch) == batch_frames:
                 yield batch
@@ -86,7 +86,8 @@ class Dataset:
         if batch:
             yield batch
 
-    def _stream(self) -> Iterator[tuple[Frame, Objects]]:
+    def stream(self) -> Iterator[tuple[Frame, Objects]]:
+        """All frames in order, one at a time; memory holds one row group."""
         first = 0
         with (
             pq.ParquetFile(self.folder / "frames.parquet") as frames_file,
@@ -109,6 +110,11 @@ class Dataset:
         """Objects of row i. Raises IndexError outside 0..len - 1."""
         return self._row_access(i).objects(i)
 
+    def pick(self, indices: np.ndarray) -> Iterator[tuple[Frame, Objects]]:
+        """Frames and objects of the rows `indices` (M,), in that order."""
+        for i in np.asarray(indices, np.int64).tolist():
+            yield self.frame(i), self.objects(i)
+
     def image_path(self, i: int) -> str:
         return self.frame(i).image_path
 
@@ -125,7 +131,7 @@ class Dataset:
     def _build_rows(self, folder: Path) -> None:
         try:
             with RowsWriter(self.folder) as rows:
-                for frame, objects in self._stream():
+                for frame, objects in self.stream():
                     record = frame_record(frame) | {"image_path": stored_image_path(frame.image_path, self.folder)}
                     rows.add(row_bytes(record), object_rows(objects))
                 rows.commit(folder)
@@ -165,14 +171,14 @@ class Dataset:
 
     def subset(self, indices: np.ndarray, folder: Path) -> "Dataset":
         """A new store of the rows `indices` (M,), in that order; images stay where they are."""
-        with DatasetWriter(folder, self.categories, self.name, self.notes) as writer:
-            for i in np.asarray(indices, np.int64).tolist():
-                writer.add(self.frame(i), self.objects(i))
-        return Dataset.open(folder)
+        return concatenate([self], folder, rows=[indices])
 
 
-def concatenate(datasets: Sequence[Dataset], folder: Path) -> Dataset:
-    """One new store of all frames, in order. Raises InputError on unequal categories or a frame id in two of them."""
+def concatenate(datasets: Sequence[Dataset], folder: Path, rows: Sequence[np.ndarray] | None = None) -> Dataset:
+    """One new store of all frames, in order; with `rows`, of those rows of each data set.
+
+    Raises InputError on unequal categories or a frame id that comes twice.
+    """
     if not datasets:
         raise InputError(folder, "no data sets to join", "give at least one")
     first = datasets[0]
@@ -186,8 +192,7 @@ def concatenate(datasets: Sequence[Dataset], folder: Path) -> Dataset:
     name = "+".join(dict.fromkeys(dataset.name for dataset in datasets))
     notes = tuple(dict.fromkeys(note for dataset in datasets for note in dataset.notes))
     with DatasetWriter(folder, first.categories, name, notes) as writer:
-        for dataset in datasets:
-            for batch in dataset.iterate():
-                for frame, objects in batch:
-                    writer.add(frame, objects)
+        for index, dataset in enumerate(datasets):
+            for frame, objects in dataset.stream() if rows is None else dataset.pick(rows[index]):
+                writer.add(frame, objects)
     return Dataset.open(folder)
