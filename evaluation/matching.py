@@ -1,0 +1,126 @@
+"""COCO's greedy matching of detections to objects, for all frames, categories, area ranges and thresholds at once.
+
+The rules are those of pycocotools' COCOeval.evaluateImg. Per frame and category, detections in order of score take
+the object of their category that they overlap best, at least by the threshold, and that no earlier one took:
+- of equal overlaps the later object wins; an object to be found is preferred to any that is ignored;
+- an ignore region is overlapped by intersection / area of the detection, and may be taken any number of times;
+- objects outside the area range count as ignored, though each is taken once only;
+- a detection that took an ignored object, or took none and lies outside the area range, is ignored itself.
+
+Only the pairs that overlap enough are looked at. They are worked off in rounds: round r holds the r-th such detection
+of every frame and category, none of which compete, so that a round is one pass over arrays.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dataset.schema import EVERY_CATEGORY
+from evaluation.batch import Batch
+from evaluation.overlap import Overlaps, box_area_px2
+
+ANY_AREA_PX2 = (0.0, 1e10)
+TRUE, FALSE, IGNORED = 1, 0, -1  # verdicts
+
+
+@dataclass(frozen=True)
+class Matching:
+    """What became of the K detections kept, for A area ranges and T thresholds.
+
+    `kept` is ordered by frame, category, then score from high to low.
+    """
+
+    kept: np.ndarray  # (K,) int64, flat index of the detection in the batch
+    object: np.ndarray  # (A, T, K) int32, flat index of the object taken, -1 none
+    verdict: np.ndarray  # (A, T, K) int8: TRUE, FALSE or IGNORED
+    wanted: np.ndarray  # (A, G) bool: the object is to be found
+
+
+def match(
+    batch: Batch,
+    pairs: Overlaps,
+    iou_thresholds: Sequence[float] | np.ndarray,
+    area_ranges_px2: Sequence[tuple[float, float]] = (ANY_AREA_PX2,),
+    max_detections: int = 100,
+) -> Matching:
+    """Match the batch. `max_detections` per frame and category are kept, those of the highest scores."""
+    thresholds = np.minimum(np.asarray(iou_thresholds, np.float64), 1 - 1e-10)  # (T,)
+    limits = np.asarray(area_ranges_px2, np.float64)  # (A, 2)
+    kept = _best_of_each_category(batch, max_detections)
+    detections, objects = batch.detections, batch.objects
+    place = np.full(len(detections), -1)  # (D,) index into `kept`
+    place[kept] = np.arange(len(kept))
+
+    outside = _outside(box_area_px2(objects.box_xyxy_px), limits)  # (A, G)
+    wanted = ~(outside | objects.ignore)
+    object_category = objects.category[pairs.object]
+    own_category = (object_category == detections.category[pairs.detection]) | (object_category == EVERY_CATEGORY)
+    pairs = pairs.where(own_category & (place[pairs.detection] >= 0) & (pairs.share >= thresholds.min(initial=1)))
+
+    taken_object = np.full((len(limits), len(thresholds), len(kept)), -1, np.int32)
+    taken = np.zeros((len(limits), len(objects), len(thresholds)), bool)
+    for area, place_, object_, share, starts in _rounds(batch, pairs, place, kept, wanted):
+        free = ~taken[area, object_] | objects.ignore[object_, None]  # (P, T)
+        rank = np.arange(len(share))[:, None]
+        candidates = np.where(free & (share[:, None] >= thresholds), rank, len(share))
+        best = np.minimum.reduceat(candidates, starts, axis=0)  # (detections of the round, T)
+        threshold = np.nonzero(best < len(share))[1]
+        best = best[best < len(share)]
+        taken[area[best], object_[best], threshold] = True
+        taken_object[area[best], threshold, place_[best]] = object_[best]
+
+    found = taken_object >= 0
+    area_index = np.arange(len(limits))[:, None, None]
+    took_wanted = found & wanted[area_index, taken_object] if len(objects) else found
+    too_small_or_large = _outside(box_area_px2(detections.box_xyxy_px[kept]), limits)[:, None]  # (A, 1, K)
+    verdict = np.where(took_wanted, TRUE, np.where(found | too_small_or_large, IGNORED, FALSE)).astype(np.int8)
+    return Matching(kept, taken_object, verdict, wanted)
+
+
+def _outside(area_px2: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """(N,), (A, 2) -> (A, N) bool. Both limits belong to the range."""
+    return (area_px2 < limits[:, :1]) | (area_px2 > limits[:, 1:])
+
+
+def _best_of_each_category(batch: Batch, max_detections: int) -> np.ndarray:
+    """(K,) flat indices ordered by frame, category and falling score; equal scores stay in the order given."""
+    detections = batch.detections
+    order = np.lexsort((-detections.score, detections.category, batch.detection_frame))
+    return order[_rank_in_group(_group(batch, order)) < max_detections]
+
+
+def _group(batch: Batch, detection: np.ndarray) -> np.ndarray:
+    """One number for each frame and category. (N,) flat indices -> (N,) int64."""
+    return batch.detection_frame[detection] * 2**16 + batch.detections.category[detection]
+
+
+def _rank_in_group(group: np.ndarray) -> np.ndarray:
+    """0, 1, 2, ... within each run of equal numbers. (N,) -> (N,)."""
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    return np.arange(len(group)) - np.repeat(starts, np.diff(starts, append=len(group)))
+
+
+def _rounds(
+    batch: Batch, pairs: Overlaps, place: np.ndarray, kept: np.ndarray, wanted: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Each round's pairs: area range, place in `kept`, object, overlap, all (P,), and where each detection's begin.
+
+    A detection's pairs come with the one it prefers first, so that the first that is free is the one to take.
+    """
+    areas = len(wanted)
+    pair_place = place[pairs.detection]
+    competing = np.unique(pair_place)  # kept's order: frame, category, falling score
+    round_of = np.zeros(len(kept), np.int64)
+    round_of[competing] = _rank_in_group(_group(batch, kept[competing]))
+
+    area = np.repeat(np.arange(areas), len(pair_place))
+    pair = np.tile(np.arange(len(pair_place)), areas)
+    object_, share, pair_round = pairs.object[pair], pairs.share[pair], round_of[pair_place[pair]]
+    order = np.lexsort((-object_, -share, ~wanted[area, object_], pair_place[pair], area, pair_round))
+    area, place_, object_, share = area[order], pair_place[pair[order]], object_[order], share[order]
+    ends = np.cumsum(np.bincount(pair_round))
+    for start, end in zip([0, *ends[:-1]], ends, strict=False):
+        now = slice(start, end)
+        starts = np.flatnonzero(np.diff(area[now] * len(kept) + place_[now], prepend=-1))
+        yield area[now], place_[now], object_[now], share[now], starts

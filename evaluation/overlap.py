@@ -1,0 +1,59 @@
+"""Which detections overlap which objects of their frame, and how much."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluation.batch import Batch
+
+
+@dataclass(frozen=True)
+class Overlaps:
+    """The P pairs of a detection and an object of one frame whose boxes share area, of whatever categories."""
+
+    detection: np.ndarray  # (P,) int64, flat index into the batch
+    object: np.ndarray  # (P,) int64, flat index into the batch
+    share: np.ndarray  # (P,) float64: IoU; for an ignored object, intersection / area of the detection
+
+    def where(self, keep: np.ndarray) -> "Overlaps":
+        return Overlaps(self.detection[keep], self.object[keep], self.share[keep])
+
+
+def overlaps(batch: Batch) -> Overlaps:
+    """Every overlapping pair of the batch, ordered by detection, then object.
+
+    Computed from xywh as pycocotools' bbIou does, since the last bit decides ties and limits.
+    """
+    objects_of_frame = np.bincount(batch.object_frame, minlength=len(batch.frames))
+    detection, object_ = _pairs(batch.detection_frame, objects_of_frame)
+    ignored = batch.objects.ignore[object_]
+    share = pair_shares(batch.detections.box_xyxy_px[detection], batch.objects.box_xyxy_px[object_], ignored)
+    touching = share > 0
+    return Overlaps(detection, object_, share).where(touching)
+
+
+def _pairs(detection_frame: np.ndarray, objects_of_frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All pairs of one frame's detections and objects: two (P,) int64 arrays of flat indices."""
+    first_object = np.cumsum(objects_of_frame) - objects_of_frame
+    partners = objects_of_frame[detection_frame]  # (D,)
+    detection = np.repeat(np.arange(len(detection_frame)), partners)
+    first_pair = np.cumsum(partners) - partners
+    object_ = np.arange(len(detection)) - np.repeat(first_pair - first_object[detection_frame], partners)
+    return detection, object_
+
+
+def pair_shares(box_xyxy_px: np.ndarray, other_xyxy_px: np.ndarray, of_first: np.ndarray) -> np.ndarray:
+    """Overlap of box i with other i: (P, 4), (P, 4) -> (P,). IoU, or share of the first box's area where `of_first`."""
+    origin, size = box_xyxy_px[:, :2], box_xyxy_px[:, 2:] - box_xyxy_px[:, :2]
+    other_origin, other_size = other_xyxy_px[:, :2], other_xyxy_px[:, 2:] - other_xyxy_px[:, :2]
+    common = np.minimum(origin + size, other_origin + other_size) - np.maximum(origin, other_origin)
+    common = np.maximum(common, 0)
+    intersection = common[:, 0] * common[:, 1]
+    area, other_area = size[:, 0] * size[:, 1], other_size[:, 0] * other_size[:, 1]
+    whole = np.where(of_first, area, area + other_area - intersection)
+    return np.divide(intersection, whole, out=np.zeros_like(intersection), where=intersection > 0)
+
+
+def box_area_px2(box_xyxy_px: np.ndarray) -> np.ndarray:
+    """(N, 4) -> (N,)."""
+    return (box_xyxy_px[:, 2] - box_xyxy_px[:, 0]) * (box_xyxy_px[:, 3] - box_xyxy_px[:, 1])
