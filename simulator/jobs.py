@@ -1,0 +1,100 @@
+"""Which scenes to make: each job is an index, and the scene of (index, attempt) never depends on who makes it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from dataset.errors import InputError
+from dataset.schema import Camera, Source
+from dataset.store import Dataset
+from evaluation.failure import Failure
+from simulator.random_street import RandomStreetConfig, random_scene
+from simulator.randomise import RandomisationConfig, randomise
+from simulator.recreate import RecreateConfig, recreate
+from simulator.scene import Scene
+
+
+class Jobs(Protocol):
+    """Scenes to render. Picklable; `scene` is a pure function and raises NotRecreatable when a draw cannot be built."""
+
+    categories: tuple[str, ...]
+    source: Source
+    cycle: int
+
+    def __len__(self) -> int: ...
+
+    def scene(self, index: int, attempt: int) -> Scene: ...
+
+    def failure_id(self, index: int) -> str | None: ...
+
+
+class RecreationJobs:
+    """The scenes that answer failures: job i is variant i % variants of failure i // variants."""
+
+    source: Source = "synthetic"
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        failures: Sequence[Failure],
+        recreate_config: RecreateConfig,
+        randomisation: RandomisationConfig,
+        *,
+        seed: int,
+        cycle: int,
+    ):
+        """`dataset` is where the failures were mined. Raises InputError for a failure of a frame it does not have."""
+        self.categories, self.cycle = dataset.categories, cycle
+        self._dataset, self._recreate, self._randomisation, self._seed = dataset, recreate_config, randomisation, seed
+        rows = {frame_id: row for row, frame_id in enumerate(dataset.frame_ids().tolist())}
+        missing = [failure.frame_id for failure in failures if failure.frame_id not in rows]
+        if missing:
+            raise InputError(dataset.folder, f"no frame {missing[0]!r}", "give the data set the failures were mined on")
+        self._failures = [(failure, rows[failure.frame_id]) for failure in failures]
+
+    def __len__(self) -> int:
+        return len(self._failures) * self._recreate.variants
+
+    def failure_id(self, index: int) -> str | None:
+        return self._failures[index // self._recreate.variants][0].failure_id
+
+    def scene(self, index: int, attempt: int) -> Scene:
+        failure, row = self._failures[index // self._recreate.variants]
+        rng = np.random.default_rng([self._seed, self.cycle, index, attempt])
+        scene = recreate(
+            failure, self._dataset.frame(row), self._dataset.objects(row), self.categories, self._recreate, rng
+        )
+        return randomise(scene, self.categories, self._recreate.casting, self._randomisation, rng)
+
+
+class RandomJobs:
+    """Random streets that answer nothing: the control arm, or the demo's stand-in world."""
+
+    def __init__(
+        self,
+        count: int,
+        categories: Sequence[str],
+        cameras: Sequence[tuple[Camera, int, int]],
+        street: RandomStreetConfig,
+        randomisation: RandomisationConfig,
+        *,
+        seed: int,
+        cycle: int,
+        source: Source = "synthetic",
+    ):
+        """`cameras` are (camera, width, height) to draw from, as in the data set."""
+        self.categories, self.cycle, self.source = tuple(categories), cycle, source
+        self._count, self._cameras, self._seed = count, tuple(cameras), seed
+        self._street, self._randomisation = street, randomisation
+
+    def __len__(self) -> int:
+        return self._count
+
+    def failure_id(self, index: int) -> str | None:
+        return None
+
+    def scene(self, index: int, attempt: int) -> Scene:
+        rng = np.random.default_rng([self._seed, self.cycle, index, attempt])
+        camera, width_px, height_px = self._cameras[int(rng.integers(len(self._cameras)))]
+        return random_scene(camera, width_px, height_px, self.categories, self._street, self._randomisation, rng)

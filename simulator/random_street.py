@@ -1,0 +1,101 @@
+"""Random street scenes that no failure asked for: the control arm, and the demo's stand-in for the real world.
+
+Structured domain randomisation (Prakash et al. 2019): a scenario first, then its global parameters, then the road and
+its lanes, then objects on lanes and pavements. Light, weather and camera have the ranges of the re-created scenes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from dataset.errors import InputError
+from dataset.schema import Camera
+from simulator.casting import Casting, CastingConfig
+from simulator.randomise import (
+    RandomisationConfig,
+    clear_half_width_m,
+    draw_clutter,
+    draw_environment,
+    draw_place,
+    draw_response,
+)
+from simulator.scene import Scene, SceneCamera
+from simulator.traffic import add_traffic
+
+
+class RandomStreetConfig(BaseModel):
+    """What random streets hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    casting: CastingConfig = Field(default=CastingConfig(), description="What plays the data set's categories.")
+    category_mix: dict[str, float] = Field(
+        default={}, description="Shares of the categories, as counted in the data set; all alike when empty."
+    )
+    objects: tuple[int, int] = Field(default=(2, 14), description="Least and most road users that are tried.")
+    distance_m: tuple[float, float] = Field(default=(5, 70), description="Where they stand, from the camera.")
+    curvature_per_m: float = Field(default=0.003, ge=0, le=0.05, description="Most a road bends, one over its radius.")
+    road_yaw_deg: float = Field(default=3.0, ge=0, le=20, description="Most a road leads off the camera's axis.")
+    height_jitter_m: float = Field(default=0.08, ge=0, description="Spread of the camera's height.")
+    pitch_jitter_deg: float = Field(default=0.6, ge=0, description="Spread of the camera's pitch.")
+    asset_set: Literal["default", "stand-in"] = Field(
+        default="default", description="'stand-in' has other shapes, paints and facades: the demo's 'real' world."
+    )
+
+
+def random_scene(
+    camera: Camera,
+    width_px: int,
+    height_px: int,
+    categories: Sequence[str],
+    config: RandomStreetConfig,
+    randomisation: RandomisationConfig,
+    rng: np.random.Generator,
+) -> Scene:
+    """One random street. Raises InputError for a mix without any category that can be shown."""
+    casting = Casting(categories, config.casting)
+    kinds = list(randomisation.places)
+    weights = np.array([randomisation.places[kind] for kind in kinds])
+    kind = kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]
+    bend = float(rng.normal(0, config.curvature_per_m / 2)) if kind != "urban" else 0.0
+    place = replace(
+        draw_place(kind, rng),
+        curvature_per_m=float(np.clip(bend, -config.curvature_per_m, config.curvature_per_m)),
+        road_yaw_deg=float(rng.uniform(-config.road_yaw_deg, config.road_yaw_deg)),
+    )
+    posed = replace(
+        camera,
+        height_m=max(camera.height_m + float(rng.normal(0, config.height_jitter_m)), 0.3),
+        pitch_deg=camera.pitch_deg + float(rng.normal(0, config.pitch_jitter_deg)),
+    )
+    view = SceneCamera(posed, width_px, height_px)
+    shown, shares = _mix(casting, config.category_mix)
+    count = int(rng.integers(config.objects[0], config.objects[1] + 1))
+    drawn = [shown[int(rng.choice(len(shown), p=shares))] for _ in range(count)]
+    wanted: list[tuple[str, str | None]] = [(casting.draw_asset(category, rng), category) for category in drawn]
+    wanted += draw_clutter(randomisation, rng)
+    actors = add_traffic(view, place, (), wanted, rng, reach_m=config.distance_m, target=None)
+    return Scene(
+        camera=view,
+        actors=actors,
+        place=replace(place, clear_half_width_m=clear_half_width_m(place, actors)),
+        environment=draw_environment(randomisation, rng),
+        response=draw_response(randomisation, rng),
+        asset_set=config.asset_set,
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def _mix(casting: Casting, mix: dict[str, float]) -> tuple[list[str], np.ndarray]:
+    """Categories that can be shown, and their shares."""
+    unknown = [name for name in mix if name not in casting.categories]
+    if unknown:
+        raise InputError("category_mix", f"{unknown[0]!r} is no category of the data set", "use its names")
+    shown = [c for c in casting.categories if casting.assets(c) and (not mix or mix.get(c, 0.0) > 0)]
+    if not shown:
+        raise InputError("category_mix", "no category in it can be shown", "map one in simulator.assets")
+    shares = np.array([mix.get(category, 1.0) if mix else 1.0 for category in shown])
+    return shown, shares / shares.sum()

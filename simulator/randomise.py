@@ -1,0 +1,182 @@
+"""Domain randomisation: the same question on another street, at another hour, through another camera.
+
+Every draw ends up in the scene. What the scene is about (camera intrinsics, the actors there are, the request) stays.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from simulator.casting import VEHICLE_ASSETS, Casting, CastingConfig
+from simulator.clutter import CLUTTER_SIZES
+from simulator.road import PAVEMENT_WIDTH_M, half_width_m
+from simulator.scene import Actor, CameraResponse, Environment, Place, Scene
+from simulator.traffic import add_traffic, labelled_mix
+
+Range = tuple[float, float]
+PlaceKind = Literal["urban", "suburb", "highway", "country"]
+
+
+class RandomisationConfig(BaseModel):
+    """Ranges and shares that scenes are drawn from. Shares need not add up to 1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    time_of_day: dict[Literal["day", "dusk", "night"], float] = Field(
+        default={"day": 0.7, "dusk": 0.15, "night": 0.15}, description="Shares of the hours."
+    )
+    weather: dict[Literal["clear", "overcast", "fog", "rain"], float] = Field(
+        default={"clear": 0.45, "overcast": 0.3, "fog": 0.1, "rain": 0.15}, description="Shares of the weather."
+    )
+    places: dict[PlaceKind, float] = Field(
+        default={"urban": 0.4, "suburb": 0.35, "highway": 0.1, "country": 0.15}, description="Shares of street kinds."
+    )
+    fog_visibility_m: Range = Field(default=(80, 500), description="How far one sees in fog.")
+    exposure_ev: Range = Field(default=(-0.7, 0.7), description="Camera exposure, in stops.")
+    contrast: Range = Field(default=(0.85, 1.2), description="Camera contrast, as a factor.")
+    saturation: Range = Field(default=(0.6, 1.3), description="Camera colour saturation, as a factor.")
+    temperature_k: Range = Field(default=(5200, 7800), description="White balance.")
+    noise_sigma: Range = Field(default=(0.003, 0.02), description="Sensor noise at mid grey, of full scale.")
+    blur_px: Range = Field(default=(0.2, 0.9), description="Lens blur, Gaussian sigma.")
+    vignetting: Range = Field(default=(0.0, 0.25), description="Loss of light in the corners.")
+    jpeg_quality: Range = Field(default=(75, 98), description="Quality of the file's compression.")
+    extra_traffic: Range = Field(default=(0, 6), description="Further road users beside those of the real frame.")
+    extra_clutter: Range = Field(default=(0, 4), description="Bins, poles, bushes and the like beside the road.")
+    traffic_mix: dict[str, float] = Field(
+        default={
+            "car": 0.6,
+            "van": 0.08,
+            "truck": 0.06,
+            "bus": 0.02,
+            "motorcyclist": 0.04,
+            "cyclist": 0.07,
+            "pedestrian": 0.13,
+        },
+        description="Shares of the assets in further traffic. Only what the data set labels is used.",
+    )
+    traffic_distance_m: Range = Field(default=(5, 80), description="Where further traffic stands, from the camera.")
+
+
+def randomise(
+    scene: Scene,
+    categories: Sequence[str],
+    casting: CastingConfig,
+    config: RandomisationConfig,
+    rng: np.random.Generator,
+) -> Scene:
+    """The scene on another street, with other light, weather, camera response and further traffic."""
+    environment, response = draw_environment(config, rng), draw_response(config, rng)
+    place = place_for(scene.actors, _choice(config.places, rng), rng)
+    pairs, shares = labelled_mix(Casting(categories, casting), config.traffic_mix)
+    count = int(rng.integers(int(config.extra_traffic[0]), int(config.extra_traffic[1]) + 1)) if pairs else 0
+    wanted: list[tuple[str, str | None]] = [pairs[int(rng.choice(len(pairs), p=shares))] for _ in range(count)]
+    wanted += draw_clutter(config, rng)
+    actors = add_traffic(
+        scene.camera,
+        place,
+        scene.actors,
+        wanted,
+        rng,
+        reach_m=config.traffic_distance_m,
+        target=None if scene.request is None else scene.request.actor_index,
+    )
+    place = replace(place, clear_half_width_m=clear_half_width_m(place, actors))
+    return replace(scene, actors=actors, place=place, environment=environment, response=response)
+
+
+def draw_environment(config: RandomisationConfig, rng: np.random.Generator) -> Environment:
+    """Sun and weather: first the kind of hour and weather, then their figures within the kind."""
+    hour, weather = _choice(config.time_of_day, rng), _choice(config.weather, rng)
+    altitude = {"day": (10, 65), "dusk": (-3.5, 7.5), "night": (-30, -6)}[hour]
+    cloudiness = {"clear": (0.0, 0.5), "overcast": (0.65, 1.0), "fog": (0.3, 1.0), "rain": (0.7, 1.0)}[weather]
+    visibility = {
+        "clear": (3000, 20000),
+        "overcast": (1500, 10000),
+        "fog": config.fog_visibility_m,
+        "rain": (700, 4000),
+    }
+    wetness = {"clear": (0.0, 0.1), "overcast": (0.0, 0.3), "fog": (0.0, 0.5), "rain": (0.5, 1.0)}[weather]
+    return Environment(
+        sun_altitude_deg=_uniform(altitude, rng),
+        sun_azimuth_deg=_uniform((0, 360), rng),
+        cloudiness=_uniform(cloudiness, rng),
+        visibility_m=float(np.exp(_uniform(tuple(np.log(visibility[weather])), rng))),
+        wetness=_uniform(wetness, rng),
+        rain=_uniform((0.15, 1.0), rng) if weather == "rain" else 0.0,
+    )
+
+
+def draw_response(config: RandomisationConfig, rng: np.random.Generator) -> CameraResponse:
+    return CameraResponse(
+        exposure_ev=_uniform(config.exposure_ev, rng),
+        contrast=_uniform(config.contrast, rng),
+        saturation=_uniform(config.saturation, rng),
+        temperature_k=_uniform(config.temperature_k, rng),
+        noise_sigma=_uniform(config.noise_sigma, rng),
+        blur_px=_uniform(config.blur_px, rng),
+        vignetting=_uniform(config.vignetting, rng),
+        jpeg_quality=round(_uniform(config.jpeg_quality, rng)),
+    )
+
+
+def draw_clutter(config: RandomisationConfig, rng: np.random.Generator) -> list[tuple[str, str | None]]:
+    count = int(rng.integers(int(config.extra_clutter[0]), int(config.extra_clutter[1]) + 1))
+    return [(str(rng.choice(list(CLUTTER_SIZES))), None) for _ in range(count)]
+
+
+def draw_place(kind: PlaceKind, rng: np.random.Generator, *, own_lane: int | None = None) -> Place:
+    """A street of a kind, the camera in a lane that leads away: `own_lane` counts from the rightmost (None: drawn)."""
+    lanes = {"urban": (2, 2, 3, 4), "suburb": (2, 2, 2), "highway": (4, 6), "country": (2, 2)}[kind]
+    lane_count = int(rng.choice(lanes))
+    width = _uniform(
+        {"urban": (2.9, 3.5), "suburb": (2.8, 3.4), "highway": (3.4, 3.8), "country": (2.9, 3.6)}[kind], rng
+    )
+    away = lane_count // 2 if lane_count > 1 else 1
+    lane = lane_count - 1 - (int(rng.integers(away)) if own_lane is None else min(own_lane, away - 1))
+    offset = (lane - (lane_count - 1) / 2) * width + rng.normal(0, 0.2)
+    return Place(
+        kind=kind,
+        lane_count=lane_count,
+        lane_width_m=width,
+        camera_offset_m=float(offset),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def place_for(actors: Sequence[Actor], kind: PlaceKind, rng: np.random.Generator) -> Place:
+    """A street that suits the actors there are: it runs their way, and its lanes reach under its vehicles."""
+    vehicles = [a for a in actors if a.asset in VEHICLE_ASSETS and a.category is not None]
+    # Deviation of each heading from the camera's axis, either way round: -90 to 90 degrees.
+    deviations = [(np.degrees(a.yaw_rad + np.pi / 2) + 90) % 180 - 90 for a in vehicles]
+    along = [float(d) for d in deviations if abs(d) < 20]
+    yaw = float(np.clip(np.median(along) if along else rng.normal(0, 2), -12, 12))
+    on_road = [a for a, d in zip(vehicles, deviations, strict=True) if abs(d) < 25 and abs(a.x_m) < 9 and a.z_m < 60]
+    best, best_miss = None, np.inf
+    for own_lane in (0, 0, 1, 0, 1, 2):
+        place = replace(draw_place(kind, rng, own_lane=own_lane), road_yaw_deg=yaw)
+        sides = [a.x_m - a.z_m * np.tan(np.radians(yaw)) + place.camera_offset_m for a in on_road]
+        miss = sum(max(abs(s) + 0.9 - half_width_m(place), 0.0) for s in sides)
+        if miss < best_miss:
+            best, best_miss = place, miss
+    if best is None:  # cannot happen: the first place always beats infinity
+        raise RuntimeError("no street was drawn")
+    return best
+
+
+def clear_half_width_m(place: Place, actors: Sequence[Actor]) -> float:
+    """How far from the camera's axis nothing of the place may stand: road, pavements, and actors beside them."""
+    reach = [abs(a.x_m) + max(a.dimensions_hwl_m[1:]) / 2 + 0.5 for a in actors if abs(a.x_m) < 16]
+    street = abs(place.camera_offset_m) + half_width_m(place) + PAVEMENT_WIDTH_M[place.kind]
+    return float(max([street, *reach]))
+
+
+def _uniform(bounds: tuple[float, ...], rng: np.random.Generator) -> float:
+    return float(rng.uniform(bounds[0], bounds[1]))
+
+
+def _choice(shares: dict, rng: np.random.Generator):
+    names, weights = list(shares), np.array(list(shares.values()), np.float64)
+    return names[int(rng.choice(len(names), p=weights / weights.sum()))]
