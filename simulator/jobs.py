@@ -12,6 +12,7 @@ from evaluation.failure import Failure
 from simulator.random_street import RandomStreetConfig, random_scene
 from simulator.randomise import RandomisationConfig, randomise
 from simulator.recreate import RecreateConfig, recreate
+from simulator.resize import resized, scale_to
 from simulator.scene import Scene
 
 
@@ -43,8 +44,13 @@ class RecreationJobs:
         *,
         seed: int,
         cycle: int,
+        max_width_px: int | None = None,
     ):
-        """`dataset` is where the failures were mined. Raises InputError for a failure of a frame it does not have."""
+        """`dataset` is where the failures were mined; frames wider than `max_width_px` are shown at that width.
+
+        Raises InputError for a failure of a frame that the data set does not have.
+        """
+        self._max_width_px = max_width_px
         self.categories, self.cycle = dataset.categories, cycle
         self._dataset, self._recreate, self._randomisation, self._seed = dataset, recreate_config, randomisation, seed
         rows = {frame_id: row for row, frame_id in enumerate(dataset.frame_ids().tolist())}
@@ -62,9 +68,10 @@ class RecreationJobs:
     def scene(self, index: int, attempt: int) -> Scene:
         failure, row = self._failures[index // self._recreate.variants]
         rng = np.random.default_rng([self._seed, self.cycle, index, attempt])
-        scene = recreate(
-            failure, self._dataset.frame(row), self._dataset.objects(row), self.categories, self._recreate, rng
-        )
+        frame = self._dataset.frame(row)
+        scale = scale_to(frame.width_px, self._max_width_px)
+        frame, objects, failure = resized(frame, self._dataset.objects(row), failure, scale)
+        scene = recreate(failure, frame, objects, self.categories, self._recreate, rng)
         return randomise(scene, self.categories, self._recreate.casting, self._randomisation, rng)
 
 

@@ -6,7 +6,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.detector.config import DetectorConfig, TrainConfig
-from simulator.config import SimulatorConfig
+from simulator.labels import LabelLimits
+from simulator.random_street import RandomStreetConfig
+from simulator.randomise import RandomisationConfig
+from simulator.recreate import RecreateConfig
 
 
 class Settings(BaseModel):
@@ -62,7 +65,23 @@ class MiningConfig(Settings):
     )
     iou_threshold: float = Field(0.5, gt=0, le=1)
     max_failures: int = Field(40, gt=0, description="The costliest so many are re-created in a cycle")
-    variants: int = Field(2, gt=0, description="Scenes made of each failure")
+
+
+class SimulatorConfig(Settings):
+    """How scenes are drawn, rendered and labelled."""
+
+    workers: int | None = Field(None, ge=1, description="Rendering processes; None: one a processor")
+    device: str = Field("cpu", description="Where the embedded simulator traces: 'cpu' or 'cuda:0'")
+    max_width_px: int | None = Field(
+        None,
+        gt=0,
+        description="Frames wider than this are re-created at this width; None: at the size of the real ones",
+    )
+    attempts: int = Field(4, gt=0, description="Scenes drawn for one failure until the rendered label fits the request")
+    recreate: RecreateConfig = RecreateConfig()
+    street: RandomStreetConfig = RandomStreetConfig()
+    randomisation: RandomisationConfig = RandomisationConfig()
+    limits: LabelLimits = LabelLimits()
 
 
 class LoopConfig(Settings):

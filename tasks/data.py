@@ -12,6 +12,7 @@ from dataset.readers import open_source
 from dataset.schema import Camera
 from dataset.split import split
 from dataset.store import Dataset
+from tasks.campaign import Campaign
 from tasks.config import DataConfig
 from tasks.layout import Run
 from tasks.log import say

@@ -34,7 +34,6 @@ def train_detector(campaign: Campaign, cycle: Cycle, arm: str, seed: int, data: 
             init=None if init is None else checkpoint_of(init),
             weights=config.weights if init is None else None,
             on_log=lambda step, values: tracker.log_training(cycle.number, arm, seed, step, values),
-            title=f"cycle {cycle.number} {arm} seed {seed}",
         )
         return file_digest(checkpoint)
 

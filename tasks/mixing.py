@@ -24,7 +24,7 @@ def mix_under_cap(campaign: Campaign, cycle: Cycle, arm: str, data: Data, synthe
     config = campaign.config.loop
 
     def work(folder: Path) -> str:
-        every = concatenate([Dataset.open(step.folder / "store") for step in synthetic], folder / "synthetic")
+        every = concatenate([Dataset.open(step.folder) for step in synthetic], folder / "synthetic")
         mixed = mix(
             Dataset.open(data.train),
             every,

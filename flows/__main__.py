@@ -1,0 +1,234 @@
+"""The command line: `python -m flows VERB`."""
+
+import re
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dataset.errors import InputError
+from flows.console import hush
+from flows.settings import preset_names, resolve
+from tasks.config import CampaignConfig
+
+app = typer.Typer(
+    help="Find what a driving detector misses, re-create it in a simulator, retrain, and prove the gain.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Data = Annotated[
+    str | None, typer.Option("--data", help="Training data: kitti:DIR, coco:FILE.json, voc:DIR or store:DIR")
+]
+Val = Annotated[str | None, typer.Option("--val", help="Validation data; else a part of --data")]
+Test = Annotated[str | None, typer.Option("--test", help="Test data, only reported; else a part of --data or none")]
+Name = Annotated[str | None, typer.Option("--name", help="The run's folder below runs/; by default the data's name")]
+Preset = Annotated[str | None, typer.Option("--preset", help=f"Start from one of: {', '.join(preset_names())}")]
+File = Annotated[Path | None, typer.Option("--config", help="A YAML file of settings, over the preset")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="Override a setting, e.g. --set retrain.steps=500; repeatable")
+]
+Weights = Annotated[
+    str | None, typer.Option("--weights", help="Backbone weights: 'torchvision', or a state dict's path")
+]
+SkipBad = Annotated[bool | None, typer.Option("--skip-bad", help="Leave bad frames out and list them")]
+Plan = Annotated[bool, typer.Option("--plan", help="Price the run (images, renders, minutes) and stop")]
+Detector = Annotated[Path, typer.Option("--detector", help="A checkpoint that training wrote")]
+
+
+@app.command()
+def demo(plan: Plan = False, set_: Set = None, name: Name = None) -> None:
+    """A whole campaign on a rendered stand-in for real data, in minutes.
+
+    Example: python -m flows demo
+    """
+    config = resolve("demo", flags={"name": name}, overrides=set_)
+    _run_campaign(config, plan)
+
+
+@app.command()
+def campaign(
+    data: Data = None, val: Val = None, test: Test = None, name: Name = None, preset: Preset = None, config: File = None,
+    set_: Set = None, weights: Weights = None, skip_bad: SkipBad = None, plan: Plan = False,
+) -> None:  # fmt: skip
+    """A baseline, then imitation cycles until nothing more is gained or the cap is met. Run again to go on.
+
+    Example: python -m flows campaign --data coco:train.json --val coco:val.json --preset laptop
+    """
+    _run_campaign(_resolve(data, val, test, name, preset, config, set_, weights, skip_bad), plan)
+
+
+@app.command()
+def cycle(
+    data: Data = None, val: Val = None, test: Test = None, name: Name = None, preset: Preset = None, config: File = None,
+    set_: Set = None, weights: Weights = None, skip_bad: SkipBad = None, plan: Plan = False,
+) -> None:  # fmt: skip
+    """The next single cycle of a campaign (the first one trains the baseline too).
+
+    Example: python -m flows cycle --data kitti:KITTI --preset laptop
+    """
+    settings = _resolve(data, val, test, name, preset, config, set_, weights, skip_bad)
+    if plan:
+        _plan(settings, cycles=1)
+        return
+    from flows.imitation import cycle as cycle_flow
+
+    number = cycle_flow(settings)
+    typer.echo(f"cycle {number} is in {settings.runs / settings.name}; its report: report/report.html")
+
+
+@app.command()
+def train(
+    data: Data = None, out: Annotated[Path, typer.Option("--out", help="Folder for the checkpoints")] = Path("runs/train"),
+    init: Annotated[Path | None, typer.Option("--init", help="A checkpoint of ours to start from")] = None,
+    preset: Preset = None, config: File = None, set_: Set = None, weights: Weights = None, skip_bad: SkipBad = None,
+) -> None:  # fmt: skip
+    """Train a detector on real data alone. Run again to go on where a killed run stopped.
+
+    Example: python -m flows train --data kitti:KITTI --out runs/train --preset laptop
+    """
+    from flows.single import train_once
+
+    settings = _resolve(data, None, None, None, preset, config, set_, weights, skip_bad)
+    typer.echo(f"detector: {train_once(settings, out, init)}")
+
+
+@app.command()
+def evaluate(
+    detector: Detector, data: Data = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for detections and metrics")] = Path("runs/evaluate"),
+    config: File = None, set_: Set = None, skip_bad: SkipBad = None,
+) -> None:  # fmt: skip
+    """COCO's average precision of a detector, by category and size, with bootstrap intervals.
+
+    Example: python -m flows evaluate --detector runs/train/last.pt --data kitti:KITTI
+    """
+    from flows.single import evaluate_once
+
+    typer.echo(evaluate_once(_resolve(data, None, None, None, None, config, set_, None, skip_bad), detector, out))
+
+
+@app.command()
+def mine(
+    detector: Detector, data: Data = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for detections and failures.parquet")] = Path("runs/mine"),
+    config: File = None, set_: Set = None, skip_bad: SkipBad = None,
+) -> None:  # fmt: skip
+    """What a detector gets wrong on labelled data: each failure with its kind, attributes and cost in AP.
+
+    Example: python -m flows mine --detector runs/train/last.pt --data kitti:KITTI
+    """
+    from flows.single import mine_once
+
+    typer.echo(mine_once(_resolve(data, None, None, None, None, config, set_, None, skip_bad), detector, out))
+
+
+@app.command()
+def render(
+    out: Annotated[Path, typer.Option("--out", help="Folder for images and labels")] = Path("runs/render"),
+    mined: Annotated[Path | None, typer.Option("--failures", help="Folder of `mine`: re-create its costliest failures")] = None,
+    count: Annotated[int, typer.Option("--count", help="Without --failures: so many random streets")] = 24,
+    data: Data = None, preset: Preset = None, config: File = None, set_: Set = None,
+) -> None:  # fmt: skip
+    """Labelled frames from the simulator: re-created failures, or random streets. Writes a contact sheet to look at.
+
+    Example: python -m flows render --failures runs/mine --out runs/render
+    """
+    from flows.single import render_once
+
+    typer.echo(render_once(_resolve(data, None, None, None, preset, config, set_, None, None), mined, count, out))
+
+
+@app.command()
+def report(run: Annotated[Path, typer.Argument(help="A run's folder, e.g. runs/demo")]) -> None:
+    """Write a campaign's HTML report anew.
+
+    Example: python -m flows report runs/demo
+    """
+    from flows.single import report_once
+
+    typer.echo(report_once(run))
+
+
+@app.command()
+def check(
+    carla: Annotated[str | None, typer.Option("--carla", help="A CARLA server's host:port")] = None,
+    mlflow: Annotated[str | None, typer.Option("--mlflow", help="An MLflow server's address")] = None,
+) -> None:
+    """What is there: pins, GPU, Prefect, MLflow, CARLA, the renderer. Exits with 1 when something needed is not.
+
+    Example: python -m flows check --carla localhost:2000
+    """
+    from flows.check import check_up
+
+    raise typer.Exit(0 if check_up(carla, mlflow) else 1)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option("--host", help="Address to bind; loopback unless you mean it")] = "127.0.0.1",
+    prefect_port: Annotated[int, typer.Option("--prefect-port", help="Port of the Prefect UI and API")] = 4200,
+    mlflow_port: Annotated[int, typer.Option("--mlflow-port", help="Port of MLflow")] = 5000,
+    runs: Annotated[Path, typer.Option("--runs", help="Folder of the runs and of MLflow's database")] = Path("runs"),
+) -> None:
+    """Start Prefect and MLflow on this machine and serve the deployments `campaign` and `cycle` until Ctrl-C.
+
+    Example: python -m flows serve
+    """
+    from flows.serve import serve as serve_all
+
+    serve_all(host, prefect_port, mlflow_port, runs)
+
+
+def _resolve(
+    data: str | None, val: str | None, test: str | None, name: str | None, preset: str | None, config: Path | None,
+    overrides: list[str] | None, weights: str | None, skip_bad: bool | None,
+):  # fmt: skip
+    flags = {
+        "data.train": data, "data.val": val, "data.test": test, "weights": weights, "data.skip_bad": skip_bad,
+        "name": name or (None if data is None else run_name(data)),
+    }  # fmt: skip
+    return resolve(preset, config, flags, overrides)
+
+
+def run_name(spec: str) -> str:
+    """A folder's name from a data spec: kitti:data/kitti31 -> kitti31, coco:a/carla095/train.json -> carla095-train."""
+    path = Path(spec.partition(":")[2].partition("?")[0])
+    name = f"{path.parent.name}-{path.stem}" if path.suffix else path.name
+    return re.sub(r"[^\w.-]+", "-", name).strip("-") or "campaign"
+
+
+def _run_campaign(settings: CampaignConfig, plan: bool) -> None:
+    if plan:
+        _plan(settings, settings.loop.max_cycles)
+        return
+    from flows.imitation import campaign as campaign_flow
+
+    reason = campaign_flow(settings)
+    folder = settings.runs / settings.name
+    typer.echo(f"stopped: {reason}\nreport: {folder / 'report' / 'report.html'}\nrun folder: {folder}")
+
+
+def _plan(settings: CampaignConfig, cycles: int) -> None:
+    from flows.plan import price
+
+    typer.echo(price(settings, cycles))
+
+
+def main() -> None:
+    """Run a verb; a bad input ends with one line and exit code 2."""
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    hush()
+    try:
+        app()
+    except InputError as error:
+        typer.echo(f"error: {error}", err=True)
+        typer.echo("what was finished is kept: run the same command again to go on", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""What a person sees on the terminal: one clear line for a bad input instead of a traceback a task deep."""
+
+import logging
+import os
+
+from dataset.errors import InputError
+
+
+class _OneLine(logging.Filter):
+    """Drops the traceback of an InputError: the command line prints its one sentence in the end."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], InputError):
+            record.exc_info = None
+        return True
+
+
+def hush() -> None:
+    """Quiet the loggers that say nothing to a user; must run before Prefect is imported."""
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).addFilter(_OneLine())
+    for name in ("mlflow", "alembic", "httpx"):
+        logging.getLogger(name).setLevel(logging.WARNING)

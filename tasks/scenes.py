@@ -1,0 +1,143 @@
+"""Re-create the chosen failures in the simulator, and render as many random streets for the control arm."""
+
+import json
+import os
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from dataset.errors import InputError
+from dataset.schema import Camera
+from dataset.store import Dataset
+from simulator.embedded.backend import EmbeddedBackend
+from simulator.jobs import Jobs, RandomJobs, RecreationJobs
+from simulator.resize import resized_camera, scale_to
+from simulator.session import SessionReport, render_scenes
+from tasks.campaign import Campaign
+from tasks.config import SimulatorConfig
+from tasks.data import Data
+from tasks.layout import IMITATION, RANDOM, Cycle
+from tasks.log import say
+from tasks.mining import failures_of
+from tasks.steps import Step, code_digest, finished, run_step
+
+CAMERAS_DRAWN = 64  # real cameras that random streets are taken with
+
+
+@task(cache_policy=NO_CACHE)
+def recreate_scenes(campaign: Campaign, cycle: Cycle, data: Data, chosen: Step) -> Step:
+    """The chosen failures as scenes whose rendered labels were checked: synthetic/imitation, a data set store."""
+    config = campaign.config
+
+    def work(folder: Path) -> str:
+        wanted = set(json.loads((chosen.folder / "chosen.json").read_text()))
+        failures = [failure for failure in failures_of(cycle).iterate() if failure.failure_id in wanted]
+        jobs = RecreationJobs(
+            Dataset.open(data.pool),
+            failures,
+            config.simulator.recreate,
+            config.simulator.randomisation,
+            seed=config.loop.seed,
+            cycle=cycle.number,
+            max_width_px=config.simulator.max_width_px,
+        )
+        report = render(jobs, folder, config.simulator)
+        if not report.used:
+            raise InputError(
+                folder / "reconstruction.parquet",
+                f"none of {report.jobs} scenes fitted its failure in {report.attempts} tries",
+                "look at the reasons in that table; raise simulator.attempts or simulator.recreate's tolerances",
+            )
+        say(f"{report.used} of {report.jobs} scenes fit their failure, in {report.attempts} tries")
+        return report.dataset.digest
+
+    step = run_step(
+        cycle.synthetic(IMITATION),
+        work,
+        chosen=chosen.digest,
+        data=data.digest,
+        cycle=cycle.number,
+        seed=config.loop.seed,
+        **inputs_of(config.simulator),
+    )
+    say(f"imitation {step}")
+    return step
+
+
+@task(cache_policy=NO_CACHE)
+def random_scenes(campaign: Campaign, cycle: Cycle, data: Data, like: Step) -> Step:
+    """As many random streets as `like` holds, with the data's categories and cameras: synthetic/random."""
+    config = campaign.config
+    count = len(Dataset.open(like.folder))
+
+    def work(folder: Path) -> str:
+        train = Dataset.open(data.train)
+        jobs = RandomJobs(
+            count,
+            train.categories,
+            cameras_of(train, config.simulator),
+            config.simulator.street.model_copy(update={"category_mix": mix_of(train)}),
+            config.simulator.randomisation,
+            seed=config.loop.seed + 1,
+            cycle=cycle.number,
+        )
+        return render(jobs, folder, config.simulator).dataset.digest
+
+    step = run_step(
+        cycle.synthetic(RANDOM),
+        work,
+        count=count,
+        data=data.digest,
+        cycle=cycle.number,
+        seed=config.loop.seed,
+        **inputs_of(config.simulator),
+    )
+    say(f"random {step}")
+    return step
+
+
+def synthetic_of(cycle: Cycle, arm: str) -> list[Step]:
+    """What the earlier cycles rendered for an arm: synthetic data aggregates."""
+    return [finished(cycle.run.cycle(number).synthetic(arm)) for number in range(1, cycle.number)]
+
+
+def render(jobs: Jobs, folder: Path, config: SimulatorConfig, name: str = "synthetic") -> SessionReport:
+    """Render with the embedded simulator, in as many processes as configured."""
+    return render_scenes(
+        jobs,
+        folder,
+        backend_factory=partial(EmbeddedBackend, device=config.device),
+        limits=config.limits,
+        workers=config.workers or len(os.sched_getaffinity(0)),
+        attempts=config.attempts,
+        name=name,
+    )
+
+
+def inputs_of(config: SimulatorConfig) -> dict[str, object]:
+    """What of the simulator decides a picture."""
+    return {
+        "simulator": config.model_dump(mode="json", exclude={"workers"}),
+        "code": code_digest("simulator", "dataset"),
+    }
+
+
+def cameras_of(dataset: Dataset, config: SimulatorConfig) -> list[tuple[Camera, int, int]]:
+    """Cameras and image sizes of frames spread over the data set, as they are rendered."""
+    cameras = []
+    for row in np.unique(np.linspace(0, len(dataset) - 1, CAMERAS_DRAWN).astype(int)):
+        frame = dataset.frame(int(row))
+        camera = frame.camera or config.recreate.camera.camera(frame.width_px, frame.height_px)
+        scale = scale_to(frame.width_px, config.max_width_px)
+        cameras.append((resized_camera(camera, scale), round(frame.width_px * scale), round(frame.height_px * scale)))
+    return cameras
+
+
+def mix_of(dataset: Dataset) -> dict[str, float]:
+    """Shares of the categories among the data set's objects."""
+    counts = dataset.counts()
+    total = sum(counts.values())
+    return {category: count / total for category, count in counts.items() if count}
