@@ -1,0 +1,138 @@
+"""Everything a user may choose about the detector and its training. These records are also forms in Prefect's UI."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from dataset.errors import InputError
+
+STRIDE_OF_DEEPEST_MAP = 32
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ClusterConfig(_Frozen):
+    """How the proposals of the cells become objects."""
+
+    min_coverage: float = Field(
+        default=0.01, gt=0, lt=1, description="Cells whose coverage lies below this propose nothing."
+    )
+    seed_iou: float = Field(
+        default=0.4,
+        gt=0,
+        lt=1,
+        description="A cell whose box overlaps a stronger seed by more than this joins its cluster.",
+    )
+    merge_iou: float = Field(
+        default=0.7,
+        gt=0,
+        lt=1,
+        description="Members whose box overlaps their seed by more than this have a say in the box.",
+    )
+    max_cells: int = Field(
+        default=1000, ge=1, description="Strongest cells kept an image: bounds the time of an odd image."
+    )
+    max_objects: int = Field(default=100, ge=1, description="Strongest objects kept an image, as COCO's metrics count.")
+
+
+class DetectorConfig(_Frozen):
+    """The network: its size decides both the cost and the smallest object it can tell apart."""
+
+    backbone: Literal["resnet18", "resnet34", "resnet50"] = Field(
+        default="resnet18", description="torchvision's features."
+    )
+    stride: Literal[8, 16] = Field(default=16, description="Width of a cell in input pixels; 8 for many small objects.")
+    input_width_px: int = Field(default=640, ge=64, description="Images are resized to this width, a multiple of 32.")
+    input_height_px: int = Field(default=192, ge=64, description="Images are resized to this height, a multiple of 32.")
+    neck_channels: int = Field(default=128, ge=16, description="Channels of the map that the heads read.")
+    coverage_radius: float = Field(
+        default=0.4, gt=0, le=1, description="Radius of the covered ellipse, in halves of the box (DetectNet_v2: 0.4)."
+    )
+    dead_zone_radius: float = Field(
+        default=0.67,
+        gt=0,
+        le=1.5,
+        description="Cells between the ellipse and this radius are neither object nor background.",
+    )
+    min_box_px: float = Field(
+        default=3.0, ge=0, description="Objects whose longer side is shorter than this at the input's size are ignored."
+    )
+    clustering: ClusterConfig = ClusterConfig()
+
+    @model_validator(mode="after")
+    def _grid_fits(self) -> "DetectorConfig":
+        for name in ("input_width_px", "input_height_px"):
+            size = getattr(self, name)
+            if size % STRIDE_OF_DEEPEST_MAP:
+                nearest = max(round(size / STRIDE_OF_DEEPEST_MAP), 2) * STRIDE_OF_DEEPEST_MAP
+                raise InputError(f"detector.{name}", f"{size} is not a multiple of 32", f"use {nearest}")
+        if self.dead_zone_radius < self.coverage_radius:
+            raise InputError(
+                "detector.dead_zone_radius",
+                f"{self.dead_zone_radius} lies inside the coverage radius {self.coverage_radius}",
+                "raise it to at least the coverage radius",
+            )
+        return self
+
+
+class LossWeights(_Frozen):
+    """Each term is a mean over covered objects, so the weights do not depend on batch size or resolution."""
+
+    coverage: float = Field(default=1.0, ge=0, description="Focal BCE of the coverage.")
+    box: float = Field(default=1.0, ge=0, description="L1 of the four edges, relative to the object's size.")
+    occlusion: float = Field(default=0.1, ge=0, description="BCE of the hidden share, where the data knows it.")
+    category: float = Field(default=0.2, ge=0, description="BCE of the class of covered cells.")
+
+
+class AugmentConfig(_Frozen):
+    """Random changes of a training image. Boxes follow; objects cut by the border are clipped."""
+
+    hflip: float = Field(default=0.5, ge=0, le=1, description="Share of images mirrored.")
+    zoom: float = Field(default=0.25, ge=0, lt=1, description="Images are scaled by 1 - zoom ... 1 + zoom.")
+    stretch: float = Field(default=0.1, ge=0, lt=1, description="Width against height changes by at most this share.")
+    shift: float = Field(default=0.1, ge=0, lt=1, description="Largest shift, as a share of the width and the height.")
+    brightness: float = Field(default=0.3, ge=0, lt=1, description="Largest relative change.")
+    contrast: float = Field(default=0.3, ge=0, lt=1, description="Largest relative change.")
+    saturation: float = Field(default=0.3, ge=0, le=1, description="Largest relative change.")
+    hue_deg: float = Field(default=10.0, ge=0, le=180, description="Largest turn of the hue.")
+    min_visible: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description="Objects of which the crop leaves a smaller share are ignored, not learned.",
+    )
+
+
+class TrainConfig(_Frozen):
+    """How long and how the detector learns. Counted in steps, so that every arm of an experiment does the same work."""
+
+    steps: int = Field(default=20_000, ge=1, description="Optimiser steps in all.")
+    batch_size: int = Field(default=8, ge=1, description="Images a step, over all devices together.")
+    learning_rate: float = Field(default=1e-3, gt=0, description="AdamW's peak rate; a cosine brings it to 1% of this.")
+    warm_up: float = Field(default=0.05, ge=0, lt=1, description="Share of the steps over which the rate rises.")
+    weight_decay: float = Field(default=0.02, ge=0, description="AdamW's decay of the convolutions' weights.")
+    clip_norm: float = Field(default=10.0, gt=0, description="Gradients longer than this are shortened to it.")
+    ema_decay: float = Field(
+        default=0.999, ge=0, lt=1, description="Decay of the averaged weights, which are what predicts."
+    )
+    seed: int = Field(
+        default=0, ge=0, description="Decides the first weights, the order of images and every augmentation."
+    )
+    loss: LossWeights = LossWeights()
+    augment: AugmentConfig = AugmentConfig()
+    precision: Literal["auto", "bf16", "fp32"] = Field(
+        default="auto",
+        description="auto: bf16 where the device computes it natively (CUDA, AVX-512 BF16, AMX), else fp32.",
+    )
+    accelerator: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: CUDA when there is a GPU.")
+    workers: int | None = Field(
+        default=None, ge=0, description="Processes that decode images on each device; by default 0 on the CPU, else 4."
+    )
+    cache_gib: float = Field(
+        default=8.0, ge=0, description="Largest file of decoded images kept while training, in GiB."
+    )
+    log_every: int = Field(default=20, ge=1, description="Steps between two log lines.")
+    save_every: int = Field(default=500, ge=1, description="Steps between two checkpoints.")
+    score_every: int = Field(default=1000, ge=1, description="Steps between two scores on the validation set.")

@@ -1,0 +1,68 @@
+"""How wrong the grid is: BCE for coverage, occlusion and class, L1 for the box (Kishore et al. 2021).
+
+Two changes from the paper's plain terms, both for training that is short and starts from scratch:
+the coverage BCE is focal, as covered cells are one in hundreds; and the L1 is relative to the object's size, as the
+IoU is, so that far objects are not drowned by near ones.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .config import LossWeights
+from .network import GridOutput
+from .targets import GridTargets
+
+FOCAL_GAMMA = 2.0
+FOREGROUND_SHARE = 0.25  # of the coverage loss; RetinaNet's alpha at gamma 2
+
+
+def detector_loss(output: GridOutput, targets: GridTargets, weights: LossWeights) -> dict[str, Tensor]:
+    """Scalars "loss" (the weighted sum) and its terms "loss_coverage", "loss_box", "loss_occlusion", "loss_category".
+
+    An object weighs the square root of its cells: a near lorry more than a far car, but not a hundred times more.
+    Terms are divided by the weight of all objects, hence do not depend on the batch's size or the resolution.
+    """
+    covered = targets.covered
+    weight = covered / targets.cells.sqrt()  # (B, C, H, W), sums to sqrt(cells) for each object
+    # A batch without objects still learns the background: its floor is one cell an image.
+    total = weight.sum().clamp(min=len(covered))
+    terms = {
+        "coverage": _coverage(output.coverage, covered, targets.counts, weight) / total,
+        "box": (_relative_l1(output.box, targets.box) * weight)[covered].sum() / total,
+        "occlusion": _occlusion(output.occlusion, targets.occlusion, weight),
+        "category": _category(output.category, covered, targets.counts, weight) / total,
+    }
+    loss = sum((getattr(weights, name) * value for name, value in terms.items()), torch.zeros((), device=total.device))
+    return {"loss": loss} | {f"loss_{name}": value.detach() for name, value in terms.items()}
+
+
+def _coverage(logits: Tensor, covered: Tensor, counts: Tensor, weight: Tensor) -> Tensor:
+    """Focal BCE summed over the cells that count."""
+    target = covered.to(logits.dtype)
+    cross_entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    wrongness = torch.where(covered, torch.sigmoid(-logits), torch.sigmoid(logits))
+    share = torch.where(covered, FOREGROUND_SHARE * weight, 1 - FOREGROUND_SHARE) * counts
+    return (share * wrongness**FOCAL_GAMMA * cross_entropy).sum()
+
+
+def _relative_l1(predicted: Tensor, target: Tensor) -> Tensor:
+    """(B, C, 4, H, W) distances to the edges -> (B, C, H, W) mean error of the edges in widths and heights."""
+    size = (target[:, :, :2] + target[:, :, 2:]).clamp(min=1.0)  # width, height in px
+    return ((predicted - target).abs() / size.repeat(1, 1, 2, 1, 1)).mean(2)
+
+
+def _occlusion(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Mean BCE against the hidden share, above what the best answer would cost, over objects whose share is known."""
+    known = (weight > 0) & ~target.isnan()
+    weight, target = weight[known], target[known]
+    least = F.binary_cross_entropy(target, target, reduction="none")
+    cost = F.binary_cross_entropy_with_logits(logits[known], target, reduction="none") - least
+    return (cost * weight).sum() / weight.sum().clamp(min=1.0)
+
+
+def _category(logits: Tensor, covered: Tensor, counts: Tensor, weight: Tensor) -> Tensor:
+    """BCE over all categories of the cells that some object covers, each cell weighing what its object weighs."""
+    cell_weight = weight.amax(1, keepdim=True) * counts
+    cost = F.binary_cross_entropy_with_logits(logits, covered.to(logits.dtype), reduction="none")
+    return (cost * cell_weight).sum()

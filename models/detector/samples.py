@@ -1,0 +1,162 @@
+"""Training samples: images decoded once and kept at the network's size, in an order that only the seed decides."""
+
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset as TorchDataset
+
+from dataset.images import read_image
+from dataset.schema import Objects
+from dataset.store import Dataset
+
+from .augment import Augmentation
+from .config import DetectorConfig, TrainConfig
+from .targets import ObjectBatch
+
+ORDER, AUGMENTATION = 0, 1  # separate streams of random numbers under one seed
+
+
+def resized(image: np.ndarray, config: DetectorConfig) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of any size -> the network's input size; x and y are scaled each for itself."""
+    size = (config.input_width_px, config.input_height_px)
+    if image.shape[1::-1] == size:
+        return image
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))
+
+
+class ImageCache:
+    """Resized images in one memory-mapped file, shared by the processes of a machine and bounded in size.
+
+    Frames past the bound are decoded every time. The file is sparse: it takes what was really decoded.
+    """
+
+    def __init__(self, folder: Path, frames: int, config: DetectorConfig, max_gib: float):
+        self.shape = (config.input_height_px, config.input_width_px, 3)
+        self.frames = min(frames, int(max_gib * 2**30 / np.prod(self.shape)))
+        self.path = folder / f"images-{platform.node()}.cache"  # a map is coherent within one machine only
+
+    def create(self) -> None:
+        """Make an empty file, whatever was there before. Once a machine, before anyone reads."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("wb") as file:
+            file.truncate(max(self.frames, 1) * (int(np.prod(self.shape)) + 1))
+
+    def remove(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+    def __getstate__(self) -> dict:
+        return {name: value for name, value in vars(self).items() if name not in ("_filled", "_images")}
+
+    @cached_property
+    def _filled(self) -> np.ndarray:
+        return np.memmap(self.path, np.uint8, "r+", shape=(self.frames,))
+
+    @cached_property
+    def _images(self) -> np.ndarray:
+        return np.memmap(self.path, np.uint8, "r+", offset=self.frames, shape=(self.frames, *self.shape))
+
+    def get(self, index: int, path: str, config: DetectorConfig) -> np.ndarray:
+        if index >= self.frames:
+            return resized(read_image(path), config)
+        if not self._filled[index]:
+            self._images[index] = resized(read_image(path), config)
+            self._filled[index] = 1  # last, so that no one reads half an image
+        return self._images[index]
+
+
+@dataclass(frozen=True)
+class Batch:
+    images: Tensor  # (B, H, W, 3) uint8 RGB at the input's size, not yet changed
+    source_from_output: Tensor  # (B, 2, 3) float32
+    colour: Tensor  # (B, 3, 4) float32
+    objects: ObjectBatch  # as the changed images show them
+    frame_ids: list[str]
+
+    def pin_memory(self) -> "Batch":
+        objects = ObjectBatch(**{name: values.pin_memory() for name, values in vars(self.objects).items()})
+        source_from_output, colour = self.source_from_output.pin_memory(), self.colour.pin_memory()
+        return Batch(self.images.pin_memory(), source_from_output, colour, objects, self.frame_ids)
+
+
+class Samples(TorchDataset):
+    """Sample number p of an endless stream: the same whoever asks, whenever, from whatever process.
+
+    Each epoch is a new permutation of the data set; both it and the augmentation follow from (seed, p) alone, so a
+    resumed run needs no state of any generator.
+    """
+
+    def __init__(self, data: Dataset, cache: ImageCache, detector: DetectorConfig, config: TrainConfig):
+        self.data, self.cache, self.detector, self.config = data, cache, detector, config
+
+    def __getitem__(self, position: int) -> tuple[np.ndarray, Augmentation, Objects, str]:
+        epoch, place = divmod(position, len(self.data))
+        index = int(_permutation(len(self.data), self.config.seed, epoch)[place])
+        rng = np.random.default_rng([self.config.seed, AUGMENTATION, position])
+        augmentation = Augmentation.draw(self.config.augment, rng)
+        frame, objects = self.data.frame(index), self.data.objects(index)
+        width_px, height_px = self.detector.input_width_px, self.detector.input_height_px
+        scale = np.array([width_px / frame.width_px, height_px / frame.height_px] * 2)
+        scaled = Objects(**vars(objects) | {"box_xyxy_px": objects.box_xyxy_px * scale})
+        moved = augmentation.objects(scaled, width_px, height_px, self.config.augment.min_visible)
+        image = self.cache.get(index, self.data.image_path(index), self.detector)
+        return image, augmentation, moved, frame.frame_id
+
+
+@lru_cache(maxsize=2)
+def _permutation(count: int, seed: int, epoch: int) -> np.ndarray:
+    return np.random.default_rng([seed, ORDER, epoch]).permutation(count)
+
+
+@dataclass(frozen=True)
+class BatchPositions:
+    """The positions in the stream that this rank reads from `first_step` on: its slice of every batch."""
+
+    first_step: int
+    steps: int
+    batch_size: int  # over all ranks
+    rank: int
+    ranks: int
+
+    def __len__(self) -> int:
+        return self.steps - self.first_step
+
+    def __iter__(self) -> Iterator[list[int]]:
+        share = self.batch_size // self.ranks
+        for step in range(self.first_step, self.steps):
+            start = step * self.batch_size + self.rank * share
+            yield list(range(start, start + share))
+
+
+def collate(samples: list[tuple[np.ndarray, Augmentation, Objects, str]]) -> Batch:
+    images, augmentations, objects, frame_ids = zip(*samples, strict=True)
+    matrices = [np.hstack([np.diag(a.source_scale), a.source_shift[:, None]]) for a in augmentations]
+    return Batch(
+        images=torch.from_numpy(np.stack(images)),
+        source_from_output=torch.from_numpy(np.stack(matrices)).float(),
+        colour=torch.from_numpy(np.stack([a.colour for a in augmentations])).float(),
+        objects=padded(objects),
+        frame_ids=list(frame_ids),
+    )
+
+
+def padded(objects: tuple[Objects, ...] | list[Objects]) -> ObjectBatch:
+    """The objects of B frames, boxes in input px, as one padded batch."""
+    shape = (len(objects), max((len(o) for o in objects), default=0))
+    category, box = torch.zeros(shape, dtype=torch.int64), torch.zeros(*shape, 4)
+    occlusion = torch.full(shape, torch.nan)
+    ignore, exists = torch.zeros(shape, dtype=torch.bool), torch.zeros(shape, dtype=torch.bool)
+    for row, of_frame in enumerate(objects):
+        n = len(of_frame)
+        category[row, :n] = torch.from_numpy(of_frame.category.astype(np.int64))
+        box[row, :n] = torch.from_numpy(of_frame.box_xyxy_px.astype(np.float32))
+        occlusion[row, :n] = torch.from_numpy(of_frame.occlusion)
+        ignore[row, :n] = torch.from_numpy(of_frame.ignore)
+        exists[row, :n] = True
+    return ObjectBatch(category, box, occlusion, ignore, exists)
