@@ -1,0 +1,83 @@
+"""The embedded simulator: a street of our own making, ray traced with NVIDIA Warp on the CPU or on CUDA."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import warp as wp
+
+from simulator.backend import Render
+from simulator.embedded.assets import actor_mesh
+from simulator.embedded.denoise import Denoiser
+from simulator.embedded.film import develop
+from simulator.embedded.mesh import Lamp
+from simulator.embedded.places import Footprint, place_mesh
+from simulator.embedded.rain import with_streaks
+from simulator.embedded.silhouettes import silhouettes
+from simulator.embedded.sky import sky_of
+from simulator.embedded.tracer import Quality, trace
+from simulator.embedded.world import Pose, World, build_world
+from simulator.scene import Actor, Scene, SceneCamera
+
+__all__ = ["EmbeddedBackend", "Quality"]
+
+
+def start_warp() -> None:
+    """Set Warp up for this process: compiled kernels are kept between processes in the user's cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hardcase" / "warp"
+    wp.config.kernel_cache_dir = str(cache)
+    wp.config.enable_backward = False
+    wp.config.log_level = wp.LOG_ERROR  # a missing CUDA driver is no news
+    wp.init()
+
+
+class EmbeddedBackend:
+    """Renders scenes, one at a time; the same scene gives the same bytes in any process."""
+
+    def __init__(self, device: str = "cpu", quality: Quality | None = None) -> None:
+        start_warp()
+        self.device = device
+        self.quality = Quality() if quality is None else quality
+        self._denoise = Denoiser() if self.quality.denoise else None
+
+    def render(self, scene: Scene) -> Render:
+        environment, camera = scene.environment, scene.camera
+        sky = sky_of(environment, scene.place.seed)
+        world = self.build(scene)
+        traced = trace(world, camera, sky, self.quality, scene.seed)
+        whole = silhouettes(world, camera, traced.instance)
+        radiance = traced.radiance
+        if self._denoise is not None:
+            radiance = self._denoise(radiance, traced.albedo, traced.normal)
+        if environment.rain > 0.02:
+            radiance = with_streaks(radiance, traced.depth_m, environment.rain, camera.intrinsics.fx_px, scene.seed)
+        return Render(
+            rgb=develop(radiance, scene.response, scene.seed),
+            instance=traced.instance,
+            semantic=traced.semantic,
+            depth_m=traced.depth_m,
+            silhouettes=whole,
+        )
+
+    def build(self, scene: Scene) -> World:
+        """The street and its actors as one ray-traced world."""
+        night = scene.environment.sun_altitude_deg < 3
+        clear = [Footprint(a.x_m, a.z_m, float(np.hypot(*a.dimensions_hwl_m[1:])) / 2) for a in scene.actors]
+        scenery = place_mesh(scene.place, clear, scene.asset_set, night)
+        actors = [(actor_mesh(actor, scene.asset_set), _pose(actor)) for actor in scene.actors]
+        return build_world(scenery, actors, self.device, _own_headlights(scene.camera) if night else ())
+
+    def close(self) -> None:
+        if self._denoise is not None:
+            self._denoise.close()
+            self._denoise = None
+
+
+def _pose(actor: Actor) -> Pose:
+    return Pose(actor.x_m, actor.z_m, actor.yaw_rad, actor.lift_m)
+
+
+def _own_headlights(camera: SceneCamera) -> list[Lamp]:
+    """The low beams of the car that carries the camera."""
+    height_m = min(0.7, camera.intrinsics.height_m)
+    return [Lamp((side, 0.8, height_m), (1.0, 0.95, 0.85), 60.0, (0.02, 1.0, -0.035), 24.0) for side in (-0.6, 0.6)]

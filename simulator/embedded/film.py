@@ -1,0 +1,114 @@
+"""From light to a picture file: what lens, sensor, processor and JPEG do (scene.CameraResponse).
+
+In this order, as in a camera: vignetting and blur of the lens with a little veiling glare, metering and exposure,
+white balance, tone curve, sRGB, contrast and saturation, sensor noise, eight bits, a JPEG round trip.
+"""
+
+import io
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from simulator.scene import CameraResponse
+
+MID_GREY = 0.18
+# A camera lifts dark scenes, but not all the way to mid grey: at night the picture stays dark.
+ADAPTATION = 0.82
+DARKEST_METERED = 0.004
+GLARE_SHARE = 0.035  # of the light, scattered in the lens
+GLARE_SIGMA = 0.012  # of the picture's width
+
+
+def develop(radiance: np.ndarray, response: CameraResponse, seed: int) -> np.ndarray:
+    """radiance: (H, W, 3) float32, linear -> (H, W, 3) uint8, sRGB. `seed` draws the noise."""
+    light = _through_lens(radiance.astype(np.float32), response)
+    light = light * (metered_gain(light) * np.float32(2.0**response.exposure_ev))
+    light = light * white_balance_rgb(response.temperature_k)
+    picture = _srgb(filmic(light))
+    picture = (picture - 0.45) * np.float32(response.contrast) + 0.45
+    grey = picture @ np.array([0.299, 0.587, 0.114], np.float32)
+    picture = grey[..., None] + (picture - grey[..., None]) * np.float32(response.saturation)
+    picture = _with_noise(picture, response.noise_sigma, np.random.default_rng([seed, 2]))
+    return _through_jpeg((np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8), response.jpeg_quality)
+
+
+def metered_gain(light: np.ndarray) -> np.float32:
+    """Gain of the automatic exposure: the logarithmic mean, the lower picture counting double, goes to mid grey."""
+    luminance = np.maximum(light @ np.array([0.2126, 0.7152, 0.0722], np.float32), 1e-5)
+    weight = np.where(np.arange(len(luminance)) > 0.4 * len(luminance), 2.0, 1.0)
+    mean = np.exp(np.average(np.log(luminance).mean(axis=1), weights=weight))
+    return np.float32(MID_GREY / max(mean, DARKEST_METERED) ** ADAPTATION)
+
+
+def white_balance_rgb(temperature_k: float) -> np.ndarray:
+    """(3,) gains, green 1: the colour of a black body against that of one of 6500 K, redder below, bluer above."""
+    gains = _black_body_rgb(temperature_k) / _black_body_rgb(6500.0)
+    return (gains / gains[1]).astype(np.float32)
+
+
+def _black_body_rgb(temperature_k: float) -> np.ndarray:
+    """Linear sRGB of the Planckian locus, in the cubic fit of Kim et al. (2002), 1667 to 25000 K."""
+    t = float(np.clip(temperature_k, 1667, 25000))
+    if t < 4000:
+        x = -0.2661239e9 / t**3 - 0.2343589e6 / t**2 + 0.8776956e3 / t + 0.179910
+        y = -0.9549476 * x**3 - 1.37418593 * x**2 + 2.09137015 * x - 0.16748867
+    else:
+        x = -3.0258469e9 / t**3 + 2.1070379e6 / t**2 + 0.2226347e3 / t + 0.240390
+        y = 3.0817580 * x**3 - 5.87338670 * x**2 + 3.75112997 * x - 0.37001483
+    xyz = np.array([x / y, 1.0, (1 - x - y) / y])
+    srgb_from_xyz = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
+    return np.maximum(srgb_from_xyz @ xyz, 0.02)
+
+
+def filmic(light: np.ndarray) -> np.ndarray:
+    """Tone curve with a toe and a long shoulder, 0-1: the rational fit to ACES of Narkowicz (2015)."""
+    x = light * np.float32(0.85)
+    return np.clip(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0, 1)
+
+
+def _srgb(linear: np.ndarray) -> np.ndarray:
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.power(np.maximum(linear, 1e-8), 1 / 2.4) - 0.055)
+
+
+def _through_lens(light: np.ndarray, response: CameraResponse) -> np.ndarray:
+    height, width = light.shape[:2]
+    if response.blur_px > 0:
+        light = ndimage.gaussian_filter(light, (response.blur_px, response.blur_px, 0), truncate=3.0)
+    # glare is wide: a quarter of the resolution in each direction does
+    small = light[: height // 4 * 4, : width // 4 * 4].reshape(height // 4, 4, width // 4, 4, 3).mean(axis=(1, 3))
+    sigma = GLARE_SIGMA * width / 4
+    veil = ndimage.gaussian_filter(small, (sigma, sigma, 0), truncate=3.0)
+    rows = np.clip((np.arange(height) + 0.5) / 4 - 0.5, 0, height // 4 - 1)
+    columns = np.clip((np.arange(width) + 0.5) / 4 - 0.5, 0, width // 4 - 1)
+    light = light * np.float32(1 - GLARE_SHARE) + np.float32(GLARE_SHARE) * _stretched(veil, rows, columns)
+    y = (np.arange(height) + 0.5 - height / 2) / (height / 2)
+    x = (np.arange(width) + 0.5 - width / 2) / (width / 2)
+    corner = (y[:, None] ** 2 + x[None, :] ** 2) / 2
+    return light * (1 - response.vignetting * corner**1.5).astype(np.float32)[..., None]
+
+
+def _stretched(image: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Bilinear samples of (h, w, 3) at every row and column."""
+    top, left = np.floor(rows).astype(int), np.floor(columns).astype(int)
+    bottom, right = np.minimum(top + 1, len(image) - 1), np.minimum(left + 1, image.shape[1] - 1)
+    down = (rows - top).astype(np.float32)[:, None, None]
+    across = (columns - left).astype(np.float32)[None, :, None]
+    tall = image[top] * (1 - down) + image[bottom] * down
+    return tall[:, left] * (1 - across) + tall[:, right] * across
+
+
+def _with_noise(picture: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
+    """Grain that grows with the root of the light, on a floor of read-out noise; mostly grey, a little coloured."""
+    if sigma <= 0:
+        return picture
+    grey = rng.standard_normal(picture.shape[:2], np.float32)[..., None]
+    color = rng.standard_normal(picture.shape, np.float32)
+    strength = sigma * (0.4 + 0.6 * np.sqrt(np.clip(picture, 0, 1) / 0.5))
+    return picture + strength * (0.8 * grey + 0.6 * color)
+
+
+def _through_jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=int(quality))
+    return np.array(Image.open(buffer).convert("RGB"))

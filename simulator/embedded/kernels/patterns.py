@@ -1,0 +1,184 @@
+# type: ignore
+# ruff: noqa: UP018
+"""Procedural textures: what the numbers of mesh.PATTERNS look like.
+
+Evaluated at the hit point in the mesh's own frame, so that a pattern moves with its actor. `pattern_scale_m` is the
+size of what repeats: the storey of a facade, a slab, a pair of stripes; for the others it stretches the whole texture
+(1 is natural size). Detail finer than `footprint_m`, the width of a pixel on the surface, fades to its mean instead
+of flickering.
+"""
+
+import warp as wp
+
+from simulator.embedded.kernels.atmosphere import fractal_noise
+
+PLAIN = wp.constant(0)
+ASPHALT = wp.constant(1)
+FACADE = wp.constant(2)
+BRICK = wp.constant(3)
+LEAVES = wp.constant(4)
+GRASS = wp.constant(5)
+PAVING = wp.constant(6)
+STRIPES = wp.constant(7)
+CLOTH = wp.constant(8)
+GLASS = wp.constant(9)
+
+LIT_WINDOWS = 0.3  # share of windows with light in the evening
+
+
+@wp.struct
+class Texture:
+    color: wp.vec3
+    bump: wp.vec3  # added to the normal
+    roughness: float
+    clearcoat: float
+    emission: float
+
+
+@wp.func
+def cell_hash(x: float, y: float, salt: int) -> float:
+    """A number in 0-1 that belongs to a cell of a grid."""
+    return wp.randf(wp.rand_init(int(x) * 7919 + salt, int(y) * 104729 + int(x)))
+
+
+@wp.func
+def detail(size_m: float, footprint_m: float) -> float:
+    """How much a pixel still shows of what repeats every `size_m`: all at 4 pixels a period, nothing at 1.4."""
+    return wp.smoothstep(1.4, 4.0, size_m / wp.max(footprint_m, 1.0e-6))
+
+
+@wp.func
+def noise3(point: wp.vec3, salt: int) -> float:
+    return wp.noise(wp.uint32(salt), point)
+
+
+@wp.func
+def ridge(position: float, period: float, width: float) -> float:
+    """1 within `width` of a multiple of `period`, else 0."""
+    offset = wp.abs(position / period - wp.round(position / period)) * period
+    return 1.0 - wp.smoothstep(0.6 * width, 1.0 * width, offset)
+
+
+@wp.func
+def wall_coordinates(point: wp.vec3, normal: wp.vec3) -> wp.vec2:
+    """Position along a wall and up it; on the flat, the two horizontal axes."""
+    if wp.abs(normal[2]) > 0.7:
+        return wp.vec2(point[0], point[1])
+    along = wp.normalize(wp.vec3(-normal[1], normal[0], 0.0))
+    return wp.vec2(wp.dot(point, along), point[2])
+
+
+@wp.func
+def facade(base: Texture, at: wp.vec2, storey_m: float, footprint_m: float, lamp_level: float) -> Texture:
+    out = base
+    bay_m = storey_m * 0.85
+    column = wp.floor(at[0] / bay_m)
+    floor_number = wp.floor(at[1] / storey_m)
+    u = at[0] / bay_m - column
+    v = at[1] / storey_m - floor_number
+    left = float(0.22)
+    bottom = float(0.28)
+    top = float(0.84)
+    if floor_number < 1.0:  # ground floor: shop windows and doors
+        left = 0.08
+        bottom = 0.14
+        top = 0.86
+    inside = u > left and u < 1.0 - left and v > bottom and v < top
+    sharp = detail(0.25 * storey_m, footprint_m)
+    frame = 0.035
+    framed = u > left - frame and u < 1.0 - left + frame and v > bottom - frame and v < top + frame
+    ledge = ridge(at[1], storey_m, 0.09) * detail(0.12, footprint_m)
+    stain = fractal_noise(wp.uint32(5), at * 0.35, 3)
+    wall = base.color * (1.0 + 0.16 * stain - 0.12 * ledge)
+    own = cell_hash(column, floor_number, 11)
+    lit = lamp_level * wp.where(cell_hash(column, floor_number, 29) < LIT_WINDOWS, 1.0, 0.0)
+    glass_color = wp.vec3(0.035, 0.045, 0.055) * (0.6 + 0.8 * own)
+    curtain = wp.where(own > 0.55, 1.0, 0.0) * wp.smoothstep(0.02, 0.0, wp.abs(u - 0.5) * -1.0 + 0.5 - left - 0.09)
+    glass_color = glass_color + wp.vec3(0.28, 0.27, 0.24) * (0.7 * curtain)
+    if inside:
+        bar = ridge(u - 0.5, 4.0, 0.022) + ridge(v - (bottom + 0.62 * (top - bottom)), 4.0, 0.016)
+        glass_color = wp.lerp(glass_color, wp.vec3(0.55, 0.54, 0.5), wp.min(bar, 1.0) * detail(0.08, footprint_m))
+        out.color = wp.lerp(wall * 0.8, glass_color, sharp)
+        out.roughness = 0.05
+        out.clearcoat = 0.9 * sharp
+        if lit > 0.0:
+            warm = wp.vec3(1.0, 0.72 + 0.2 * cell_hash(column, floor_number, 3), 0.42 + 0.3 * own)
+            out.color = wp.lerp(out.color, warm * 0.5, 0.8)
+            out.emission = lit * (0.35 + 0.9 * own) * (0.55 + 0.45 * (1.0 - curtain))
+    else:
+        out.color = wall
+        if framed:
+            out.color = wp.lerp(wall, wp.vec3(0.6, 0.59, 0.56), 0.75 * detail(0.1, footprint_m))
+    return out
+
+
+@wp.func
+def textured(
+    base: Texture,
+    pattern: int,
+    scale_m: float,
+    point: wp.vec3,
+    normal: wp.vec3,
+    footprint_m: float,
+    lamp_level: float,
+) -> Texture:
+    """The surface at `point`, both in the mesh's frame; `base` is the plain material."""
+    out = base
+    scale = wp.max(scale_m, 1.0e-3)
+    at = wall_coordinates(point, normal)
+    if pattern == ASPHALT:
+        grain = noise3(point * (38.0 / scale), 3) * detail(0.03 * scale, footprint_m)
+        patch = fractal_noise(wp.uint32(13), at * (0.45 / scale), 3)
+        worn = noise3(point * (3.1 / scale), 8)
+        out.color = base.color * (1.0 + 0.55 * grain + 0.22 * patch + 0.10 * worn)
+    elif pattern == FACADE:
+        if wp.abs(normal[2]) < 0.5:
+            out = facade(base, at, scale, footprint_m, lamp_level)
+    elif pattern == BRICK:
+        course = 0.085 * scale
+        row = wp.floor(at[1] / course)
+        shifted = at[0] / (2.9 * course) + 0.5 * (row - 2.0 * wp.floor(row * 0.5))
+        tint = cell_hash(wp.floor(shifted), row, 5) - 0.5
+        joint = wp.max(ridge(at[1], course, 0.12 * course), ridge(shifted, 1.0, 0.045))
+        sharp = detail(course, footprint_m)
+        stain = fractal_noise(wp.uint32(23), at * (0.5 / scale), 2)
+        out.color = base.color * (1.0 + 0.5 * tint * sharp + 0.15 * stain)
+        out.color = wp.lerp(out.color, wp.vec3(0.42, 0.40, 0.37), 0.75 * joint * sharp + 0.12 * (1.0 - sharp))
+    elif pattern == LEAVES:
+        coarse = noise3(point * (2.2 / scale), 31)
+        fine = noise3(point * (9.0 / scale), 37) * detail(0.11 * scale, footprint_m)
+        tiny = noise3(point * (27.0 / scale), 41) * detail(0.04 * scale, footprint_m)
+        light = 1.0 + 0.75 * coarse + 0.85 * fine + 0.6 * tiny
+        out.color = base.color * wp.clamp(light, 0.15, 2.2)
+        out.color = out.color + wp.vec3(0.05, 0.035, 0.0) * wp.max(coarse, 0.0)
+        out.bump = wp.vec3(
+            noise3(point * (7.0 / scale), 43), noise3(point * (7.0 / scale), 47), noise3(point * (7.0 / scale), 53)
+        ) * (1.6 * detail(0.15 * scale, footprint_m))
+    elif pattern == GRASS:
+        patch = fractal_noise(wp.uint32(61), at * (0.23 / scale), 3)
+        blade = noise3(point * (17.0 / scale), 67) * detail(0.06 * scale, footprint_m)
+        clump = noise3(point * (2.6 / scale), 71) * detail(0.4 * scale, footprint_m)
+        out.color = base.color * wp.clamp(1.0 + 0.35 * patch + 0.6 * blade + 0.35 * clump, 0.2, 2.0)
+        out.color = out.color + wp.vec3(0.06, 0.045, 0.01) * wp.max(patch, 0.0)
+    elif pattern == PAVING:
+        joint = wp.max(ridge(at[0], scale, 0.018), ridge(at[1], scale, 0.018))
+        tint = cell_hash(wp.floor(at[0] / scale), wp.floor(at[1] / scale), 17) - 0.5
+        grain = noise3(point * 31.0, 19) * detail(0.035, footprint_m)
+        dirt = fractal_noise(wp.uint32(83), at * 0.4, 3)
+        sharp = detail(0.06, footprint_m)
+        shown = detail(scale, footprint_m)
+        out.color = base.color * (1.0 + 0.22 * tint * shown + 0.2 * grain + 0.16 * dirt) * (1.0 - 0.5 * joint * sharp)
+    elif pattern == STRIPES:
+        phase = point[2] / scale - wp.floor(point[2] / scale)
+        white = wp.where(phase < 0.5, 0.0, 1.0)
+        out.color = wp.lerp(base.color, wp.vec3(0.85, 0.85, 0.85), wp.lerp(0.5, white, detail(scale, footprint_m)))
+    elif pattern == CLOTH:
+        fold = noise3(wp.vec3(point[0] * 9.0, point[1] * 9.0, point[2] * 3.0) / scale, 73)
+        weave = noise3(point * (70.0 / scale), 79) * detail(0.015 * scale, footprint_m)
+        out.color = base.color * (1.0 + 0.28 * fold + 0.3 * weave)
+        out.bump = wp.vec3(fold, noise3(point * (6.0 / scale), 89), 0.0) * (0.35 * detail(0.1 * scale, footprint_m))
+    elif pattern == GLASS:
+        out.color = base.color * 0.35
+        out.roughness = wp.min(base.roughness, 0.06)
+        out.clearcoat = 1.0
+    return out

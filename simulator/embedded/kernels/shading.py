@@ -1,0 +1,320 @@
+# type: ignore
+# ruff: noqa: UP018
+"""What a surface looks like from one direction: material, sun, sky, lamps, mirrored surroundings.
+
+Monte Carlo where light has an extent: one ray towards a point of the sun's disc, one into the hemisphere of the sky,
+one to a lamp drawn by how much it would give unshadowed (resampled importance sampling with one survivor), one into
+the mirror direction. The denoiser averages them.
+"""
+
+import warp as wp
+
+from simulator.embedded.kernels.atmosphere import fractal_noise, smooth_sky, through_fog, whole_sky
+from simulator.embedded.kernels.patterns import Texture, textured
+from simulator.embedded.kernels.records import Geometry, Sky
+
+FAR_M = wp.constant(1.0e5)
+SKIN_M = wp.constant(2.0e-3)  # rays leave a surface from this far above it
+AMBIENT_REACH_M = wp.constant(25.0)  # what is further away does not darken a corner
+NIGHT_EMISSION = wp.constant(0.5)
+TRAFFIC_LIGHT_TAG = wp.constant(7)
+BLOCKED_BOUNCE = wp.constant(0.45)  # share of unshadowed light that a surface met by an ambient ray is taken to get
+
+
+@wp.struct
+class Surface:
+    position: wp.vec3
+    normal: wp.vec3  # shading normal, towards the viewer
+    flat_normal: wp.vec3
+    color: wp.vec3
+    roughness: float
+    clearcoat: float
+    metallic: float
+    emission: wp.vec3
+
+
+@wp.func
+def surface_at(
+    geometry: Geometry,
+    sky: Sky,
+    face: int,
+    u: float,
+    v: float,
+    flat_normal: wp.vec3,
+    position: wp.vec3,
+    direction: wp.vec3,
+    footprint_m: float,
+) -> Surface:
+    """The surface that a ray along `direction` met; `footprint_m` is the pixel's width there, across the ray."""
+    material = geometry.materials[geometry.material[face]]
+    outward = wp.where(wp.dot(flat_normal, direction) > 0.0, -1.0, 1.0)
+    normal = flat_normal * outward
+    out = Surface()
+    out.flat_normal = normal
+    out.position = position + normal * SKIN_M
+    if geometry.smooth[face] == 1:
+        a = geometry.vertex_normal[geometry.corners[3 * face]]
+        b = geometry.vertex_normal[geometry.corners[3 * face + 1]]
+        c = geometry.vertex_normal[geometry.corners[3 * face + 2]]
+        bent = (a * u + b * v + c * (1.0 - u - v)) * outward
+        if wp.dot(bent, normal) > 0.2 * wp.length(bent) and wp.dot(bent, direction) < 0.0:
+            normal = wp.normalize(bent)
+
+    pose = geometry.poses[geometry.instance[face]]
+    about = wp.quat_from_axis_angle(wp.vec3(0.0, 0.0, 1.0), -pose[3])
+    in_model = wp.quat_rotate(about, position - wp.vec3(pose[0], pose[1], pose[2]))
+    normal_in_model = wp.quat_rotate(about, out.flat_normal)
+    slant = wp.max(-wp.dot(direction, out.flat_normal), 0.03)
+
+    texture = Texture()
+    texture.color = material.color
+    texture.roughness = material.roughness
+    texture.clearcoat = material.clearcoat
+    if material.pattern > 0:
+        texture = textured(
+            texture,
+            material.pattern,
+            material.pattern_scale_m,
+            in_model,
+            normal_in_model,
+            footprint_m / wp.sqrt(slant),
+            sky.lamp_level,
+        )
+    normal = wp.normalize(normal + texture.bump * 0.5)
+    if wp.dot(normal, direction) > -0.02:
+        normal = out.flat_normal
+    out.color = wp.max(texture.color, wp.vec3(0.003, 0.003, 0.003))
+    out.roughness = texture.roughness
+    out.clearcoat = texture.clearcoat
+    out.metallic = material.metallic
+    shine = NIGHT_EMISSION * sky.lamp_level * (material.emission + texture.emission)
+    if geometry.tag[face] == TRAFFIC_LIGHT_TAG:
+        shine = 2.0 * sky.signal_level * wp.min(material.emission, 2.0)
+    out.emission = out.color * shine
+
+    if sky.wetness > 0.0 and out.flat_normal[2] > 0.6:
+        water = wp.clamp(
+            0.35 + 1.1 * fractal_noise(wp.uint32(57), wp.vec2(position[0], position[1]) * 0.3, 3), 0.0, 1.0
+        )
+        film = sky.wetness * (0.45 + 0.55 * water)
+        puddle = wp.smoothstep(0.62, 0.85, film)
+        out.color = out.color * (1.0 - 0.5 * film)
+        out.roughness = wp.lerp(wp.lerp(out.roughness, 0.25, film), 0.02, puddle)
+        out.clearcoat = wp.max(out.clearcoat, wp.clamp(0.55 * film + 0.6 * puddle, 0.0, 1.0))
+        normal = wp.normalize(wp.lerp(normal, out.flat_normal, puddle))
+    out.normal = normal
+    return out
+
+
+@wp.func
+def fresnel(f0: float, cos_angle: float) -> float:
+    """Schlick (1994)."""
+    return f0 + (1.0 - f0) * wp.pow(1.0 - wp.clamp(cos_angle, 0.0, 1.0), 5.0)
+
+
+@wp.func
+def highlight(surface: Surface, to_viewer: wp.vec3, to_light: wp.vec3) -> float:
+    """Mirror-like lobe (GGX) times the cosine, for a light in one direction."""
+    gloss = wp.max(surface.clearcoat, surface.metallic)
+    cos_light = wp.dot(surface.normal, to_light)
+    value = float(0.0)
+    if gloss > 0.0 and cos_light > 0.0:
+        half = wp.normalize(to_viewer + to_light)
+        alpha = wp.max(surface.roughness * surface.roughness, 0.02)
+        if surface.clearcoat > 0.0:
+            alpha = wp.min(alpha, 0.05)
+        cos_half = wp.max(wp.dot(surface.normal, half), 0.0)
+        spread = cos_half * cos_half * (alpha * alpha - 1.0) + 1.0
+        lobe = alpha * alpha / (3.14159 * spread * spread)
+        f0 = wp.lerp(0.04, 0.7, surface.metallic)
+        cos_view = wp.max(wp.dot(surface.normal, to_viewer), 0.1)
+        value = gloss * lobe * fresnel(f0, wp.dot(half, to_light)) / (4.0 * wp.max(cos_view, cos_light)) * cos_light
+    return wp.min(value, 20.0)
+
+
+@wp.func
+def from_hemisphere(normal: wp.vec3, seed: int) -> wp.vec3:
+    """A direction drawn by the cosine about `normal`."""
+    random = wp.rand_init(seed, 1)
+    z = 2.0 * wp.randf(random) - 1.0
+    turn = 6.2831853 * wp.randf(random)
+    r = wp.sqrt(wp.max(1.0 - z * z, 0.0))
+    return wp.normalize(normal * 1.001 + wp.vec3(r * wp.cos(turn), r * wp.sin(turn), z))
+
+
+@wp.func
+def sun_share(geometry: Geometry, sky: Sky, surface: Surface, seed: int) -> float:
+    """0 in shadow, else 1, for a random point of the sun's disc."""
+    random = wp.rand_init(seed, 2)
+    u = wp.randf(random) - 0.5
+    v = wp.randf(random) - 0.5
+    w = wp.randf(random) - 0.5
+    toward = wp.normalize(sky.sun_direction + wp.vec3(u, v, w) * (2.0 * sky.sun_radius))
+    seen = float(1.0)
+    if wp.mesh_query_ray_anyhit(geometry.tree, surface.position, toward, FAR_M, -1):
+        seen = 0.0
+    return seen
+
+
+@wp.func
+def from_sky(geometry: Geometry, sky: Sky, surface: Surface, trace: int, seed: int) -> wp.vec3:
+    """Irradiance over pi from the sky and from what surrounds the surface."""
+    bounced = wp.cw_mul(
+        wp.vec3(0.16, 0.155, 0.145), sky.sun_irradiance * (0.3183 * wp.max(sky.sun_direction[2], 0.0)) + sky.mean
+    )
+    up = 0.5 + 0.5 * surface.normal[2]
+    light = wp.lerp(bounced, sky.mean, up)
+    if trace == 1:
+        direction = from_hemisphere(surface.normal, seed)
+        hit = wp.mesh_query_ray(geometry.tree, surface.position, direction, AMBIENT_REACH_M, -1)
+        if hit.result:
+            met = geometry.materials[geometry.material[hit.face]]
+            facing = wp.where(wp.dot(hit.normal, direction) > 0.0, -1.0, 1.0)
+            sunny = wp.max(wp.dot(hit.normal, sky.sun_direction) * facing, 0.0)
+            nearby = sky.sun_irradiance * (0.3183 * sunny) + sky.mean
+            light = wp.cw_mul(met.color, nearby) * BLOCKED_BOUNCE
+            light = light + met.color * (met.emission * sky.lamp_level * NIGHT_EMISSION)
+        elif direction[2] > 0.0:
+            light = smooth_sky(sky, direction)
+        else:
+            light = bounced
+    return light
+
+
+@wp.func
+def lamp_gives(geometry: Geometry, index: int, position: wp.vec3) -> wp.vec3:
+    """Irradiance of one lamp on a surface that faces it, unshadowed."""
+    lamp = geometry.lamps[index]
+    to_lamp = lamp.position - position
+    distance = wp.max(wp.length(to_lamp), 0.3)
+    cone = float(1.0)
+    if lamp.cos_cone > -1.5:
+        inward = -wp.dot(to_lamp, lamp.direction) / distance
+        edge = 0.35 * (1.0 - lamp.cos_cone)
+        cone = wp.smoothstep(lamp.cos_cone - edge, lamp.cos_cone + edge, inward)
+        cone = cone * (0.15 + 0.85 * wp.pow(wp.clamp(inward, 0.0, 1.0), 12.0))
+    return lamp.intensity * (cone / (distance * distance))
+
+
+@wp.func
+def from_lamps(geometry: Geometry, sky: Sky, surface: Surface, to_viewer: wp.vec3, seed: int) -> wp.vec3:
+    """Radiance towards the viewer from all lamps, one of them drawn and tested for shadow."""
+    random = wp.rand_init(seed, 3)
+    total = float(0.0)
+    chosen = wp.vec3(0.0, 0.0, 0.0)
+    chosen_weight = float(0.0)
+    target = surface.position
+    for index in range(geometry.lamps.shape[0]):
+        to_lamp = geometry.lamps[index].position - surface.position
+        toward = wp.normalize(to_lamp)
+        cosine = wp.dot(surface.normal, toward)
+        if cosine > 0.0:
+            irradiance = lamp_gives(geometry, index, surface.position)
+            matt = surface.color * (0.3183 * cosine)
+            shine = highlight(surface, to_viewer, toward)
+            given = wp.cw_mul(irradiance, matt + wp.vec3(shine, shine, shine))
+            weight = given[0] + given[1] + given[2]
+            total += weight
+            if weight > 0.0 and wp.randf(random) * total < weight:
+                chosen = given
+                chosen_weight = weight
+                target = geometry.lamps[index].position
+    if chosen_weight > 0.0:
+        gap = target - surface.position
+        distance = wp.length(gap)
+        # a lamp sits inside its housing: the last half metre casts no shadow
+        if wp.mesh_query_ray_anyhit(geometry.tree, surface.position, gap / distance, wp.max(distance - 0.5, 0.01), -1):
+            chosen_weight = 0.0
+    light = wp.vec3(0.0, 0.0, 0.0)
+    if chosen_weight > 0.0:
+        light = chosen * (total / chosen_weight)
+    return light * sky.lamp_level
+
+
+@wp.func
+def lamp_haze(geometry: Geometry, sky: Sky, origin: wp.vec3, direction: wp.vec3, distance_m: float) -> wp.vec3:
+    """Light of the lamps scattered into the ray by the air: the halo about a lamp in fog.
+
+    Single isotropic scattering of a point light along a segment has the closed form (atan(b/h) - atan(a/h)) / h,
+    with h the lamp's distance from the ray; a directed lamp is taken at a quarter of its strength all around.
+    """
+    total = wp.vec3(0.0, 0.0, 0.0)
+    for index in range(geometry.lamps.shape[0]):
+        lamp = geometry.lamps[index]
+        offset = lamp.position - origin
+        along = wp.dot(offset, direction)
+        height = wp.max(wp.length(offset - direction * along), 0.08)
+        arc = wp.atan2(distance_m - along, height) + wp.atan2(along, height)
+        share = wp.where(lamp.cos_cone > -1.5, 0.25, 1.0)
+        left = wp.exp(-sky.extinction_per_m * wp.max(along, 0.0))
+        total += lamp.intensity * (share * left * arc / (height * 12.566))
+    return total * (sky.extinction_per_m * sky.lamp_level)
+
+
+@wp.func
+def mirrored(
+    geometry: Geometry, sky: Sky, surface: Surface, direction: wp.vec3, footprint_m: float, seed: int
+) -> wp.vec3:
+    """Radiance that a glossy surface sees in its mirror direction."""
+    random = wp.rand_init(seed, 4)
+    blur = surface.roughness * surface.roughness
+    if surface.clearcoat > 0.0:
+        blur = wp.min(blur, 0.03)
+    jitter = wp.vec3(wp.randf(random) - 0.5, wp.randf(random) - 0.5, wp.randf(random) - 0.5) * (2.0 * blur)
+    away = wp.normalize(direction - surface.normal * (2.0 * wp.dot(direction, surface.normal)) + jitter)
+    below = wp.dot(away, surface.flat_normal)
+    if below < 0.02:
+        away = wp.normalize(away + surface.flat_normal * (0.04 - below))
+    hit = wp.mesh_query_ray(geometry.tree, surface.position, away, FAR_M, -1)
+    light = wp.vec3(0.0, 0.0, 0.0)
+    if hit.result:
+        met_at = surface.position + away * hit.t
+        met = surface_at(geometry, sky, hit.face, hit.u, hit.v, hit.normal, met_at, away, footprint_m + 0.02 * hit.t)
+        cosine = wp.max(wp.dot(met.normal, sky.sun_direction), 0.0)
+        sunny = float(0.0)
+        if cosine > 0.0:
+            sunny = cosine * sun_share(geometry, sky, met, seed + 1)
+        lit = sky.sun_irradiance * (0.3183 * sunny) + from_sky(geometry, sky, met, 0, seed) * 0.7
+        light = wp.cw_mul(met.color, lit) + met.emission
+        if sky.lamp_level > 0.0:
+            light = light + from_lamps(geometry, sky, met, -away, seed + 1)
+        light = through_fog(sky, light, hit.t, away)
+    else:
+        light = through_fog(sky, wp.min(whole_sky(sky, away), wp.vec3(12.0, 12.0, 12.0)), FAR_M, away)
+    return light
+
+
+@wp.func
+def shaded(
+    geometry: Geometry,
+    sky: Sky,
+    surface: Surface,
+    direction: wp.vec3,
+    footprint_m: float,
+    ambient_ray: int,
+    mirror_ray: int,
+    seed: int,
+) -> wp.vec3:
+    """Radiance of the surface towards where the ray came from."""
+    to_viewer = -direction
+    matt = surface.color * (1.0 - surface.metallic)
+    light = wp.cw_mul(matt, from_sky(geometry, sky, surface, ambient_ray, seed))
+    cosine = wp.dot(surface.normal, sky.sun_direction)
+    if cosine > 0.0 and sky.sun_irradiance[0] > 1.0e-4:
+        seen = sun_share(geometry, sky, surface, seed)
+        if seen > 0.0:
+            shine = highlight(surface, to_viewer, sky.sun_direction)
+            given = matt * (0.3183 * cosine) + wp.vec3(shine, shine, shine)
+            light = light + wp.cw_mul(sky.sun_irradiance, given)
+    if sky.lamp_level > 0.0:
+        light = light + from_lamps(geometry, sky, surface, to_viewer, seed)
+    gloss = wp.max(surface.clearcoat, surface.metallic)
+    if gloss > 0.03:
+        f0 = wp.lerp(0.04, 0.75, surface.metallic)
+        share = gloss * fresnel(f0, wp.dot(surface.normal, to_viewer))
+        seen_there = sky.mean
+        if mirror_ray == 1 and share > 0.015:
+            seen_there = mirrored(geometry, sky, surface, direction, footprint_m, seed)
+        tint = wp.lerp(wp.vec3(1.0, 1.0, 1.0), surface.color, surface.metallic)
+        light = light * (1.0 - share * (1.0 - surface.metallic)) + wp.cw_mul(tint, seen_there) * share
+    return light + surface.emission

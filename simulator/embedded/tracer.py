@@ -1,0 +1,89 @@
+"""The camera's rays: exact labels from pixel centres, light from pixel centres and, along edges, from more points.
+
+Three launches a frame: `label_and_light` (one ray through each pixel's centre), `mark_edges` (where one sample
+aliases), `light_edges` (further jittered samples there). Every kernel runs on the CPU and on CUDA alike.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import warp as wp
+
+from simulator.embedded.kernels.rays import label_and_light, light_again, mark_edges
+from simulator.embedded.kernels.records import Pinhole
+from simulator.embedded.world import World
+from simulator.scene import SceneCamera
+
+SKY_TAG = 11  # CARLA 0.9.16
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What a frame may cost. The default is meant for training images."""
+
+    samples: int = 1  # 3 * samples more where edges would alias
+    ambient_rays: bool = True
+    mirror_rays: bool = True
+    denoise: bool = True
+
+
+@dataclass(frozen=True)
+class Traced:
+    """Light and labels of every pixel, before the camera's response."""
+
+    radiance: np.ndarray  # (H, W, 3) float32, linear
+    albedo: np.ndarray  # (H, W, 3) float32
+    normal: np.ndarray  # (H, W, 3) float32, world frame
+    instance: np.ndarray  # (H, W) int32, 0 = scenery
+    semantic: np.ndarray  # (H, W) uint8
+    depth_m: np.ndarray  # (H, W) float32, inf where there is sky
+
+
+def pinhole_of(camera: SceneCamera) -> Any:
+    pitch = np.radians(camera.intrinsics.pitch_deg)
+    pinhole = Pinhole()
+    pinhole.origin = wp.vec3(0.0, 0.0, camera.intrinsics.height_m)
+    pinhole.forward = wp.vec3(0.0, float(np.cos(pitch)), float(-np.sin(pitch)))
+    pinhole.up = wp.vec3(0.0, float(np.sin(pitch)), float(np.cos(pitch)))
+    pinhole.focal = wp.vec2(camera.intrinsics.fx_px, camera.intrinsics.fy_px)
+    pinhole.centre = wp.vec2(camera.intrinsics.cx_px, camera.intrinsics.cy_px)
+    pinhole.width, pinhole.height = camera.width_px, camera.height_px
+    return pinhole
+
+
+def trace(world: World, camera: SceneCamera, sky: Any, quality: Quality, seed: int) -> Traced:
+    """Light and labels of the world as the camera sees it; `sky` comes from sky.sky_of."""
+    shape, device = (camera.height_px, camera.width_px), world.device
+    pinhole = pinhole_of(camera)
+
+    def film(dtype: Any) -> wp.array:
+        return wp.empty(shape, dtype=dtype, device=device)
+
+    radiance, albedo, normal = film(wp.vec3), film(wp.vec3), film(wp.vec3)
+    face, depth_m, edge = film(wp.int32), film(wp.float32), film(wp.int32)
+    rays = [int(quality.ambient_rays), int(quality.mirror_rays), seed % 2**24]
+    lit = [radiance, albedo, normal]
+    wp.launch(label_and_light, shape, [world.geometry, sky, pinhole, *rays, *lit, face, depth_m], device=device)
+
+    wp.launch(mark_edges, shape, [world.geometry, normal, face, depth_m, edge], device=device)
+    for pixels, samples in _further_samples(edge.numpy().reshape(-1) > 0, quality.samples):
+        chosen = wp.array(pixels, dtype=wp.int32, device=device)
+        wp.launch(light_again, len(pixels), [world.geometry, sky, pinhole, *rays, samples, chosen, *lit], device=device)
+
+    faces: np.ndarray = face.numpy()
+    seen = faces >= 0
+    return Traced(
+        radiance=radiance.numpy(),
+        albedo=albedo.numpy(),
+        normal=normal.numpy(),
+        instance=np.where(seen, world.instance[faces], 0).astype(np.int32),
+        semantic=np.where(seen, world.tag[faces], SKY_TAG).astype(np.uint8),
+        depth_m=depth_m.numpy(),
+    )
+
+
+def _further_samples(edge: np.ndarray, samples: int) -> list[tuple[np.ndarray, int]]:
+    """Which pixels get how many samples more: 3 * samples on edges, samples - 1 elsewhere."""
+    plan = [(np.flatnonzero(edge), 3 * samples), (np.flatnonzero(~edge), samples - 1)]
+    return [(pixels.astype(np.int32), count) for pixels, count in plan if count > 0 and len(pixels)]
