@@ -6,6 +6,7 @@ streamed, summed up and resampled (bootstrap.py) without matching again.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -52,30 +53,29 @@ def record(
     max_detections: int = 100,
 ) -> Records:
     """Match batch after batch and keep what the metrics need: about 50 bytes a detection for COCO's full set."""
-    shape = (len(area_ranges_px2), len(iou_thresholds), 0)
-    detections = [(np.zeros(0, np.int32), np.zeros(0, np.int16), np.zeros(0, np.float32))]
-    verdicts = [np.zeros(shape, np.int8)]
-    objects = [(np.zeros(0, np.int32), np.zeros(0, np.int16))]
-    wanted = [np.zeros((shape[0], 0), bool)]
-    frames = 0
-    for batch in found:
+    nothing = Batch.of([])
+    parts = []
+    for batch in chain([nothing], found):  # the empty one, so that no batches at all are a case like any other
         matching = match(batch, overlaps(batch), iou_thresholds, area_ranges_px2, max_detections)
-        row = (batch.first_row + batch.detection_frame[matching.kept]).astype(np.int32)
-        kept = batch.detections.where(matching.kept)
-        detections.append((row, kept.category, kept.score))
-        verdicts.append(matching.verdict)
-        counts = np.flatnonzero(matching.wanted.any(axis=0))
-        row = (batch.first_row + batch.object_frame[counts]).astype(np.int32)
-        objects.append((row, batch.objects.category[counts]))
-        wanted.append(matching.wanted[:, counts])
-        frames += len(batch.frames)
+        kept, wanted = matching.kept, np.flatnonzero(matching.wanted.any(axis=0))
+        parts.append(
+            Records(
+                frames=len(batch.frames),
+                categories=categories,
+                frame=(batch.first_row + batch.detection_frame[kept]).astype(np.int32),
+                category=batch.detections.category[kept],
+                score=batch.detections.score[kept],
+                verdict=matching.verdict,
+                object_frame=(batch.first_row + batch.object_frame[wanted]).astype(np.int32),
+                object_category=batch.objects.category[wanted],
+                object_wanted=matching.wanted[:, wanted],
+            )
+        )
+    arrays = [name for name, value in vars(parts[0]).items() if isinstance(value, np.ndarray)]
     return Records(
-        frames,
-        categories,
-        *(np.concatenate(column) for column in zip(*detections, strict=True)),
-        np.concatenate(verdicts, axis=-1),
-        *(np.concatenate(column) for column in zip(*objects, strict=True)),
-        np.concatenate(wanted, axis=-1),
+        frames=sum(part.frames for part in parts),
+        categories=categories,
+        **{name: np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in arrays},
     )
 
 
@@ -106,9 +106,9 @@ def tables(records: Records) -> Tables:
     shape = (areas, thresholds, records.categories)
     precision, recall = np.full(shape, np.nan), np.full(shape, np.nan)
     objects = np.array([np.bincount(records.object_category[w], minlength=shape[2]) for w in records.object_wanted])
-    for category in np.flatnonzero(objects.any(axis=0)):
+    for category in np.flatnonzero(objects.any(axis=0)).tolist():
         verdicts = records.verdict[:, :, records.by_score(category)]
-        for area in np.flatnonzero(objects[:, category]):
+        for area in np.flatnonzero(objects[:, category]).tolist():
             positives = objects[area, category]
             for threshold, verdict in enumerate(verdicts[area]):
                 true = np.flatnonzero(verdict == TRUE)
@@ -144,11 +144,16 @@ def metrics(records: Records, categories: Sequence[str]) -> Metrics:
     """Sum up records made with COCO's thresholds and area ranges."""
     found = tables(records)
     precision = found.precision
-    overall = [precision[0], precision[0, 0], precision[0, 5], *precision[1:]]
+    ap_all, ap_small, ap_medium, ap_large = (mean_of_known(values) for values in precision)
     return Metrics(
-        *(mean_of_known(values) for values in overall),
-        mean_of_known(found.recall[0]),
-        {
+        mAP=ap_all,
+        AP50=mean_of_known(precision[0, 0]),
+        AP75=mean_of_known(precision[0, 5]),
+        APs=ap_small,
+        APm=ap_medium,
+        APl=ap_large,
+        AR100=mean_of_known(found.recall[0]),
+        per_category={
             name: {
                 "AP": mean_of_known(precision[0, :, category]),
                 "AP50": float(precision[0, 0, category]),

@@ -75,4 +75,4 @@ def _in_step(
         given = detected[0] if detected else "no more frames"
         if labelled is None or detected is None or expected != given:
             raise InputError(file, f"row {row} is {given}, the data set at {ds.folder} has {expected}", REMEDY)
-        yield *labelled, detected[1]
+        yield labelled[0], labelled[1], detected[1]

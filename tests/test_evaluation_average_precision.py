@@ -1,16 +1,14 @@
 """Average precision equals pycocotools' own COCOeval, on random and on awkward data."""
 
-import contextlib
-import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
+from benchmarks.coco_peer import coco_evaluation, coco_json
 from dataset.detections import DetectionsWriter
 from dataset.errors import InputError
 from dataset.schema import EVERY_CATEGORY, Detections, Frame, Objects
@@ -30,50 +28,8 @@ def case(*found: tuple[Objects, Detections]) -> Labelled:
     return [(frame(row), objects, detections) for row, (objects, detections) in enumerate(found)]
 
 
-def pycocotools_evaluation(data: Labelled) -> COCOeval:
-    """COCOeval of the same boxes; a region that holds for every category becomes one crowd box for each."""
-    annotations, results = [], []
-    for row, (_, objects, detections) in enumerate(data):
-        for category, box, ignore in zip(objects.category, objects.box_xyxy_px, objects.ignore, strict=True):
-            for own in range(len(CATEGORIES)) if category == EVERY_CATEGORY else [int(category)]:
-                xywh = [*box[:2].tolist(), *(box[2:] - box[:2]).tolist()]
-                annotations.append(
-                    {
-                        "id": len(annotations) + 1,
-                        "image_id": row + 1,
-                        "category_id": own + 1,
-                        "bbox": xywh,
-                        "area": xywh[2] * xywh[3],
-                        "iscrowd": int(ignore),
-                    }
-                )
-        for category, box, score in zip(detections.category, detections.box_xyxy_px, detections.score, strict=True):
-            xywh = [*box[:2].tolist(), *(box[2:] - box[:2]).tolist()]
-            results.append({"image_id": row + 1, "category_id": int(category) + 1, "bbox": xywh, "score": float(score)})
-    truth = COCO()
-    truth.dataset = {
-        "info": {},
-        "images": [{"id": row + 1, "width": 640, "height": 480} for row in range(len(data))],
-        "categories": [{"id": i + 1, "name": name} for i, name in enumerate(CATEGORIES)],
-        "annotations": annotations,
-    }
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth.createIndex()
-        if results:
-            found = truth.loadRes(results)
-        else:
-            found = COCO()
-            found.dataset = truth.dataset | {"annotations": []}
-            found.createIndex()
-        evaluation = COCOeval(truth, found, "bbox")
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return evaluation
-
-
 def assert_equals_pycocotools(data: Labelled, batch_frames: int = 1000) -> None:
-    theirs = pycocotools_evaluation(data)
+    theirs: Any = coco_evaluation(*coco_json(data, CATEGORIES))
     parts = [Batch.of(data[i : i + batch_frames], i) for i in range(0, len(data), batch_frames)]
     records = record(parts, len(CATEGORIES))
     ours = metrics(records, CATEGORIES)
@@ -97,7 +53,7 @@ def random_case(seed: int, frames: int = 12) -> Labelled:
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(frames):
-        boxes = random_boxes(rng, rng.integers(0, 7))
+        boxes = random_boxes(rng, int(rng.integers(0, 7)))
         category = rng.integers(0, 3, len(boxes))
         ignore = rng.random(len(boxes)) < 0.2
         category[ignore & (rng.random(len(boxes)) < 0.5)] = EVERY_CATEGORY
@@ -105,7 +61,7 @@ def random_case(seed: int, frames: int = 12) -> Labelled:
         near = boxes[copies] + rng.normal(0, 5, (len(copies), 4))
         near[:, 2:] = np.maximum(near[:, 2:], near[:, :2])
         guessed = np.where(rng.random(len(copies)) < 0.8, category[copies], rng.integers(0, 3, len(copies)))
-        stray = random_boxes(rng, rng.integers(0, 4))
+        stray = random_boxes(rng, int(rng.integers(0, 4)))
         guesses = np.concatenate([np.maximum(guessed, 0), rng.integers(0, 3, len(stray))])
         found.append(
             (
@@ -131,17 +87,16 @@ def test_boxes_on_a_coarse_grid_with_ties_everywhere_score_as_pycocotools_scores
     labelled = st.lists(st.tuples(st.integers(-1, 1), box, st.booleans()), max_size=5)
     guessed = st.lists(st.tuples(st.integers(0, 2), box, st.sampled_from([0.25, 0.5, 0.75])), max_size=8)
     found = data.draw(st.lists(st.tuples(labelled, guessed), min_size=1, max_size=3))
-    assert_equals_pycocotools(
-        case(
-            *(
-                (
-                    Objects.of([o[0] for o in objects], [o[1] for o in objects], ignore=[o[0] < 0 or o[2] for o in objects]),
-                    Detections.of([d[0] for d in guesses], [d[1] for d in guesses], [d[2] for d in guesses]),
-                )
-                for objects, guesses in found
+    frames = []
+    for objects, guesses in found:
+        ignore = [category == EVERY_CATEGORY or crowd for category, _, crowd in objects]
+        frames.append(
+            (
+                Objects.of([o[0] for o in objects], [o[1] for o in objects], ignore=ignore),
+                Detections.of([d[0] for d in guesses], [d[1] for d in guesses], [d[2] for d in guesses]),
             )
         )
-    )  # fmt: skip
+    assert_equals_pycocotools(case(*frames))
 
 
 def test_only_the_hundred_best_detections_of_an_image_and_category_count():
@@ -184,7 +139,7 @@ def test_no_detections_at_all_scores_zero_and_no_objects_scores_nothing():
 
 def test_identical_detections_of_one_object_are_one_hit_and_the_rest_duplicates():
     box = [[10.0, 10.0, 60.0, 60.0]]
-    data = case((Objects.of([0, 0], box + [[200.0, 10.0, 260.0, 60.0]]), Detections.of([0] * 3, box * 3, [0.9] * 3)))
+    data = case((Objects.of([0, 0], [*box, [200.0, 10.0, 260.0, 60.0]]), Detections.of([0] * 3, box * 3, [0.9] * 3)))
     assert_equals_pycocotools(data)
 
 
@@ -200,7 +155,8 @@ def test_detections_inside_an_ignore_region_of_every_category_are_neither_right_
     inside = [[10.0, 10.0, 40.0, 40.0], [20.0, 10.0, 50.0, 40.0]]
     data = case((objects, Detections.of([0, 0, 0], [*inside, car], [0.9, 0.8, 0.3])))
     assert_equals_pycocotools(data)
-    assert metrics(record([Batch.of(data)], 3), CATEGORIES).AP50 == pytest.approx(1)
+    ap50 = metrics(record([Batch.of(data)], 3), CATEGORIES).AP50
+    assert ap50 == pytest.approx(1)
 
 
 def test_metrics_do_not_depend_on_how_the_frames_are_batched():
