@@ -37,6 +37,10 @@ Weights = Annotated[
 SkipBad = Annotated[bool | None, typer.Option("--skip-bad", help="Leave bad frames out and list them")]
 Plan = Annotated[bool, typer.Option("--plan", help="Price the run (images, renders, minutes) and stop")]
 Detector = Annotated[Path, typer.Option("--detector", help="A checkpoint that training wrote")]
+Out = Annotated[Path, typer.Option("--out", help="Folder for what this verb writes")]
+Init = Annotated[Path | None, typer.Option("--init", help="A checkpoint of ours to start from")]
+Mined = Annotated[Path | None, typer.Option("--failures", help="Folder of `mine`: re-create its costliest failures")]
+Count = Annotated[int, typer.Option("--count", help="Without --failures: so many random streets")]
 
 
 @app.command()
@@ -51,8 +55,8 @@ def demo(plan: Plan = False, set_: Set = None, name: Name = None) -> None:
 
 @app.command()
 def campaign(
-    data: Data = None, val: Val = None, test: Test = None, name: Name = None, preset: Preset = None, config: File = None,
-    set_: Set = None, weights: Weights = None, skip_bad: SkipBad = None, plan: Plan = False,
+    data: Data = None, val: Val = None, test: Test = None, name: Name = None, preset: Preset = None,
+    config: File = None, set_: Set = None, weights: Weights = None, skip_bad: SkipBad = None, plan: Plan = False,
 ) -> None:  # fmt: skip
     """A baseline, then imitation cycles until nothing more is gained or the cap is met. Run again to go on.
 
@@ -63,8 +67,8 @@ def campaign(
 
 @app.command()
 def cycle(
-    data: Data = None, val: Val = None, test: Test = None, name: Name = None, preset: Preset = None, config: File = None,
-    set_: Set = None, weights: Weights = None, skip_bad: SkipBad = None, plan: Plan = False,
+    data: Data = None, val: Val = None, test: Test = None, name: Name = None, preset: Preset = None,
+    config: File = None, set_: Set = None, weights: Weights = None, skip_bad: SkipBad = None, plan: Plan = False,
 ) -> None:  # fmt: skip
     """The next single cycle of a campaign (the first one trains the baseline too).
 
@@ -82,8 +86,7 @@ def cycle(
 
 @app.command()
 def train(
-    data: Data = None, out: Annotated[Path, typer.Option("--out", help="Folder for the checkpoints")] = Path("runs/train"),
-    init: Annotated[Path | None, typer.Option("--init", help="A checkpoint of ours to start from")] = None,
+    data: Data = None, out: Out = Path("runs/train"), init: Init = None,
     preset: Preset = None, config: File = None, set_: Set = None, weights: Weights = None, skip_bad: SkipBad = None,
 ) -> None:  # fmt: skip
     """Train a detector on real data alone. Run again to go on where a killed run stopped.
@@ -98,8 +101,7 @@ def train(
 
 @app.command()
 def evaluate(
-    detector: Detector, data: Data = None,
-    out: Annotated[Path, typer.Option("--out", help="Folder for detections and metrics")] = Path("runs/evaluate"),
+    detector: Detector, data: Data = None, out: Out = Path("runs/evaluate"),
     config: File = None, set_: Set = None, skip_bad: SkipBad = None,
 ) -> None:  # fmt: skip
     """COCO's average precision of a detector, by category and size, with bootstrap intervals.
@@ -113,8 +115,7 @@ def evaluate(
 
 @app.command()
 def mine(
-    detector: Detector, data: Data = None,
-    out: Annotated[Path, typer.Option("--out", help="Folder for detections and failures.parquet")] = Path("runs/mine"),
+    detector: Detector, data: Data = None, out: Out = Path("runs/mine"),
     config: File = None, set_: Set = None, skip_bad: SkipBad = None,
 ) -> None:  # fmt: skip
     """What a detector gets wrong on labelled data: each failure with its kind, attributes and cost in AP.
@@ -128,10 +129,8 @@ def mine(
 
 @app.command()
 def render(
-    out: Annotated[Path, typer.Option("--out", help="Folder for images and labels")] = Path("runs/render"),
-    mined: Annotated[Path | None, typer.Option("--failures", help="Folder of `mine`: re-create its costliest failures")] = None,
-    count: Annotated[int, typer.Option("--count", help="Without --failures: so many random streets")] = 24,
-    data: Data = None, preset: Preset = None, config: File = None, set_: Set = None,
+    out: Out = Path("runs/render"), mined: Mined = None, count: Count = 24, preset: Preset = None, config: File = None,
+    set_: Set = None,
 ) -> None:  # fmt: skip
     """Labelled frames from the simulator: re-created failures, or random streets. Writes a contact sheet to look at.
 
@@ -139,7 +138,7 @@ def render(
     """
     from flows.single import render_once
 
-    typer.echo(render_once(_resolve(data, None, None, None, preset, config, set_, None, None), mined, count, out))
+    typer.echo(render_once(resolve(preset, config, None, set_), mined, count, out))
 
 
 @app.command()

@@ -1,9 +1,11 @@
 """From the user's files to the four splits: train, pool (mined), val (decides), test (only reported)."""
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -18,6 +20,22 @@ from tasks.layout import Run
 from tasks.log import say
 from tasks.stand_in import render_stand_in
 from tasks.steps import Step, code_digest, digest_of, run_step
+
+# KITTI's own benchmark: cars, pedestrians and cyclists are judged, their neighbours are neither targets nor errors.
+# Trucks are judged too: the paper's rare class.
+USUAL_CATEGORIES = {
+    "kitti": {
+        "Car": "car",
+        "Truck": "truck",
+        "Pedestrian": "pedestrian",
+        "Cyclist": "cyclist",
+        "Van": "ignore",
+        "Person_sitting": "ignore",
+        "Tram": "ignore",
+        "Misc": "ignore",
+        "DontCare": "ignore",
+    }
+}
 
 
 @dataclass(frozen=True)
@@ -67,35 +85,60 @@ def prepare_data(campaign: Campaign) -> Data:
 
 
 def read_source(run: Run, name: str, spec: str, config: DataConfig, known: tuple[str, ...] | None = None) -> Step:
-    """One data set of the user, validated and stored. known: the categories it must share with the training data."""
-    if not spec:
-        raise InputError(
-            "data.train", "no data set is named", "pass --data kitti:DIR, coco:FILE.json, voc:DIR or store:DIR"
-        )
-    categories = config.categories
-    if categories is None and known is not None:
-        categories = {category: category for category in known}
+    """One data set of the user as a step: data/NAME/store. known: see import_source."""
 
     def work(folder: Path) -> str:
-        dataset, _ = open_source(
-            spec,
-            folder / "store",
-            categories=categories,
-            group_regex=config.group_regex,
-            camera=Camera(**config.camera.model_dump()) if config.camera else None,
-            skip_bad=config.skip_bad,
-        )
-        return dataset.digest
+        return import_source(spec, folder / "store", config, known).digest
 
     return run_step(
         run.data / name,
         work,
         spec=spec,
         files=fingerprint(spec),
-        categories=categories,
-        settings=config.model_dump(mode="json", include={"group_regex", "camera", "skip_bad"}),
+        known=known,
+        settings=config.model_dump(mode="json", include={"categories", "group_regex", "camera", "skip_bad"}),
         code=code_digest("dataset"),
     )
+
+
+def import_source(spec: str, folder: Path, config: DataConfig, known: tuple[str, ...] | None = None) -> Dataset:
+    """Read and validate a data set into a store at `folder`, anew each time.
+
+    known: categories, in their order, that it must share with the data or the detector it is used with.
+    """
+    if not spec:
+        raise InputError(
+            "data.train", "no data set is named", "pass --data kitti:DIR, coco:FILE.json, voc:DIR or store:DIR"
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    kind = spec.partition(":")[0]
+    if kind == "store":
+        stored, _ = open_source(spec, folder)
+        if known is not None and stored.categories != known:
+            raise InputError(spec, f"has the categories {stored.categories}, not {known}", "import it anew with these")
+        return stored.subset(np.arange(len(stored)), folder)
+    categories = config.categories or USUAL_CATEGORIES.get(kind)
+    if categories is None and known is not None:
+        categories = {category: category for category in known}
+    dataset, excluded = open_source(
+        spec,
+        folder,
+        categories=categories,
+        group_regex=config.group_regex,
+        camera=Camera(**config.camera.model_dump()) if config.camera else None,
+        skip_bad=config.skip_bad,
+    )
+    if excluded:
+        say(f"{spec}: {len(excluded)} bad frames left out, listed in {folder / 'excluded.json'}")
+    for note in dataset.notes:
+        say(f"{spec}: {note}")
+    if known is not None and dataset.categories != known:
+        raise InputError(
+            spec,
+            f"has the categories {dataset.categories}, not {known}",
+            "map its names onto these with data.categories",
+        )
+    return dataset
 
 
 def fingerprint(spec: str) -> str:

@@ -22,8 +22,6 @@ def render_stand_in(campaign: Campaign) -> Step:
     config, settings = campaign.config, campaign.config.stand_in
     if settings is None:
         raise ValueError("the configuration has no stand_in section")
-    focal_px = settings.width_px * 0.6  # 80 degrees wide
-    camera = Camera(focal_px, focal_px, settings.width_px / 2, settings.height_px * 0.48, height_m=1.5)
     randomisation = RandomisationConfig(
         time_of_day={"day": 0.85, "dusk": 0.07, "night": 0.08},
         weather={"clear": 0.5, "overcast": 0.35, "fog": 0.05, "rain": 0.1},
@@ -38,7 +36,7 @@ def render_stand_in(campaign: Campaign) -> Step:
     jobs = RandomJobs(
         settings.frames,
         tuple(CATEGORY_MIX),
-        [(camera, settings.width_px, settings.height_px)],
+        [stand_in_camera(settings.width_px, settings.height_px)],
         config.simulator.street.model_copy(update={"category_mix": CATEGORY_MIX, "asset_set": "stand-in"}),
         randomisation,
         seed=settings.seed,
@@ -51,3 +49,9 @@ def render_stand_in(campaign: Campaign) -> Step:
 
     inputs = inputs_of(config.simulator)
     return run_step(campaign.run.data / "all", work, stand_in=settings, randomisation=randomisation, **inputs)
+
+
+def stand_in_camera(width_px: int, height_px: int) -> tuple[Camera, int, int]:
+    """The camera of the stand-in world, 80 degrees wide, and its image size."""
+    focal_px = 0.6 * width_px
+    return Camera(focal_px, focal_px, width_px / 2, 0.48 * height_px, height_m=1.5), width_px, height_px

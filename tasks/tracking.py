@@ -84,6 +84,11 @@ class Tracker:
         metrics = [Metric(name, float(value), now_ms, step) for name, value in values.items() if value == value]
         self.client.log_batch(run_id, metrics=metrics)
 
+    def log_training(self, cycle: int, arm: str, seed: int, step: int, values: dict[str, float]) -> None:
+        """A point of the training curves, on the cycle's run."""
+        prefix = f"training/{arm}/seed-{seed}/"
+        self.log_metrics(self.child(cycle), {prefix + name: value for name, value in values.items()}, step)
+
     def finish(self, run_id: str, failed: bool = False) -> None:
         self.client.set_terminated(run_id, "FAILED" if failed else "FINISHED")
 
