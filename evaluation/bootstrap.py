@@ -136,8 +136,8 @@ def interval(
     Frames of one clip are alike: intervals over images are then too narrow, those over groups are not.
     """
     figure = resampler(ds, detections_file, metric)
-    weights = resampled_weights(_units(ds, unit), samples, seed)
-    return _interval(figure(np.ones(len(ds))), np.array([figure(weight) for weight in weights]), level)
+    weights = resampled_weights(units_of(ds, unit), samples, seed)
+    return percentile_interval(figure(np.ones(len(ds))), np.array([figure(weight) for weight in weights]), level)
 
 
 def paired_difference(
@@ -153,16 +153,18 @@ def paired_difference(
 ) -> Interval:
     """By how much b is better than a, both on the same resampled images; b is better where `low` is above 0."""
     a, b = resampler(ds, detections_a, metric), resampler(ds, detections_b, metric)
-    weights = resampled_weights(_units(ds, unit), samples, seed)
+    weights = resampled_weights(units_of(ds, unit), samples, seed)
     everything = np.ones(len(ds))
-    return _interval(b(everything) - a(everything), np.array([b(weight) - a(weight) for weight in weights]), level)
+    return percentile_interval(
+        b(everything) - a(everything), np.array([b(weight) - a(weight) for weight in weights]), level
+    )
 
 
-def _units(ds: Dataset, unit: Unit) -> np.ndarray:
+def units_of(ds: Dataset, unit: Unit) -> np.ndarray:
     return np.arange(len(ds)) if unit == "image" else np.unique(ds.groups(), return_inverse=True)[1]
 
 
-def _interval(value: float, resampled: np.ndarray, level: float) -> Interval:
+def percentile_interval(value: float, resampled: np.ndarray, level: float) -> Interval:
     if not 0 < level < 1:
         raise InputError("level", f"{level} lies outside 0 to 1", "give a share such as 0.95")
     known = resampled[~np.isnan(resampled)]

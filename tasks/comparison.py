@@ -11,8 +11,8 @@ from prefect.cache_policies import NO_CACHE
 
 from dataset.store import Dataset
 from evaluation.average_precision import evaluate
-from evaluation.bootstrap import interval, paired_difference
 from evaluation.fix_rate import fix_rate
+from evaluation.seeds import interval_over_seeds, paired_difference_over_seeds
 from tasks.campaign import Campaign
 from tasks.data import Data
 from tasks.layout import ARMS, BASELINE, IMITATION, RANDOM, REAL, Cycle
@@ -102,7 +102,9 @@ def _score(campaign: Campaign, cycle: Cycle, arm: str, split: str, store: Path) 
     samples = campaign.config.loop.bootstrap_samples
     return {
         "seeds": [evaluate(dataset, file).to_dict() for file in files],
-        "intervals": {metric: asdict(interval(dataset, files, metric, samples=samples)) for metric in METRICS},
+        "intervals": {
+            metric: asdict(interval_over_seeds(dataset, files, metric, samples=samples)) for metric in METRICS
+        },
     }
 
 
@@ -113,7 +115,10 @@ def _gain(
     after = detection_files(campaign, cycle, IMITATION, split)
     samples = campaign.config.loop.bootstrap_samples
     dataset = Dataset.open(store)
-    return {metric: asdict(paired_difference(dataset, before, after, metric, samples=samples)) for metric in METRICS}
+    return {
+        metric: asdict(paired_difference_over_seeds(dataset, before, after, metric, samples=samples))
+        for metric in METRICS
+    }
 
 
 def _write_fix_rates(cycle: Cycle, data: Data, folder: Path) -> None:
