@@ -134,8 +134,8 @@ def lift(
     scale = np.exp(np.linspace(-2, 2, 5) * size.spread)
     yaw, yaw_misfit = ROAD_YAWS_RAD, YAW_MISFIT
     if hung:
-        yaw, yaw_misfit, z = np.array([np.pi / 2]), np.zeros(1), np.array([nominal])
-        scale = np.ones(1)
+        yaw, yaw_misfit, scale = np.array([np.pi / 2]), np.zeros(1), np.ones(1)
+        z = nominal * np.exp(np.linspace(-0.15, 0.15, 61))
     best = (0.0, 0.0, 0.0, 0.0, 0.0, np.inf)
     for _ in range(2):
         best = min(
