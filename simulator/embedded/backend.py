@@ -1,10 +1,6 @@
 """The embedded simulator: a street of our own making, ray traced with NVIDIA Warp on the CPU or on CUDA."""
 
-import os
-from pathlib import Path
-
 import numpy as np
-import warp as wp
 
 from simulator.backend import Render
 from simulator.embedded.assets import actor_mesh
@@ -16,19 +12,10 @@ from simulator.embedded.rain import with_streaks
 from simulator.embedded.silhouettes import silhouettes
 from simulator.embedded.sky import sky_of
 from simulator.embedded.tracer import Quality, trace
-from simulator.embedded.world import Pose, World, build_world
+from simulator.embedded.world import Pose, World, build_world, start_warp
 from simulator.scene import Actor, Scene, SceneCamera
 
 __all__ = ["EmbeddedBackend", "Quality"]
-
-
-def start_warp() -> None:
-    """Set Warp up for this process: compiled kernels are kept between processes in the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hardcase" / "warp"
-    wp.config.kernel_cache_dir = str(cache)
-    wp.config.enable_backward = False
-    wp.config.log_level = wp.LOG_ERROR  # a missing CUDA driver is no news
-    wp.init()
 
 
 class EmbeddedBackend:
@@ -80,4 +67,4 @@ def _pose(actor: Actor) -> Pose:
 def _own_headlights(camera: SceneCamera) -> list[Lamp]:
     """The low beams of the car that carries the camera."""
     height_m = min(0.7, camera.intrinsics.height_m)
-    return [Lamp((side, 0.8, height_m), (1.0, 0.95, 0.85), 60.0, (0.02, 1.0, -0.035), 24.0) for side in (-0.6, 0.6)]
+    return [Lamp((side, 0.8, height_m), (1.0, 0.95, 0.85), 300.0, (0.02, 1.0, -0.035), 24.0) for side in (-0.6, 0.6)]

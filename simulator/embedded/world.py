@@ -4,8 +4,10 @@ Scenery is group 0 of the tree and actor i is group i + 1, so that one query see
 from a group's root sees one actor alone (its silhouette).
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +17,15 @@ from simulator.embedded.kernels.records import Geometry, LampLight, SurfaceMater
 from simulator.embedded.mesh import Lamp, Material, Mesh, join, placed
 
 MAX_LAMPS = 48  # those nearest to the camera; further ones light nothing that is seen
+
+
+def start_warp() -> None:
+    """Set Warp up for this process: compiled kernels are kept between processes in the user's cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hardcase" / "warp"
+    wp.config.kernel_cache_dir = str(cache)
+    wp.config.enable_backward = False
+    wp.config.log_level = wp.LOG_ERROR  # a missing CUDA driver is no news
+    wp.init()
 
 
 class Pose(NamedTuple):

@@ -1,0 +1,111 @@
+"""What light does in the embedded renderer: sun, shadow, lamps, fog, water, rain."""
+
+import numpy as np
+import pytest
+
+from simulator.embedded.denoise import Denoiser
+from simulator.embedded.mesh import Lamp, Material, Mesh, join
+from simulator.embedded.rain import with_streaks
+from simulator.embedded.sky import sky_of
+from simulator.embedded.tracer import Quality, Traced, trace
+from simulator.embedded.world import build_world, start_warp
+from simulator.scene import Environment
+from tests.embedded_street import BUILDING, CAMERA, box, ground
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warp() -> None:
+    start_warp()
+
+
+def lit(scenery: Mesh, environment: Environment, lamps: tuple[Lamp, ...] = ()) -> Traced:
+    world = build_world(scenery, [], ego_lamps=lamps)
+    return trace(world, CAMERA, sky_of(environment, 0), Quality(), seed=1)
+
+
+def test_shadow_falls_away_from_the_sun():
+    """A tower to the left of the road; the sun stands to the left, then to the right."""
+    scenery = join([ground(), box((2, 2, 12), (-6, 20), tag=BUILDING)])
+    rows, columns = slice(135, 138), slice(300, 340)  # road at x = 0, z = 20
+    shaded, sunny = (
+        lit(scenery, Environment(40, azimuth, 0.0)).radiance[rows, columns].mean() for azimuth in (-90, 90)
+    )
+    assert shaded < 0.4 * sunny
+
+
+def test_overcast_sky_casts_no_shadow():
+    scenery = join([ground(), box((2, 2, 12), (-6, 20), tag=BUILDING)])
+    road = lit(scenery, Environment(40, -90, 1.0)).radiance[132:140]
+    assert road[:, 300:340].mean() == pytest.approx(road[:, 500:540].mean(), rel=0.15)
+
+
+def test_low_sun_is_red_and_weak():
+    high, low = (np.array(sky_of(Environment(altitude, 0, 0), 0).sun_irradiance) for altitude in (60, 4))
+    assert low[2] / low[0] < 0.3 * high[2] / high[0]
+    assert low.sum() < 0.4 * high.sum()
+
+
+def test_contrast_falls_to_five_percent_at_the_visibility():
+    """Koschmieder: black against the horizon's sky, at 200 m of 200 m."""
+    near_black = box((400, 1, 30), (0, 200.5), Material((0, 0, 0), 1.0), BUILDING)
+    radiance = lit(join([ground(), near_black]), Environment(40, 180, 1.0, 200.0)).radiance
+    wall, fog = radiance[90, 100:500].mean(), np.array(sky_of(Environment(40, 180, 1.0, 200.0), 0).fog).mean()
+    assert (fog - wall) / fog == pytest.approx(0.05, abs=0.01)
+
+
+def test_lamps_shine_at_night_and_not_by_day():
+    lamp = Lamp((0.0, 20.0, 6.0), (1.0, 0.8, 0.5), 60.0)
+    night, day = Environment(-15, 0, 0), Environment(40, 90, 0)
+    below = slice(132, 142), slice(300, 340)
+    with_lamp, without = (lit(ground(), night, lamps).radiance[below].mean() for lamps in ((lamp,), ()))
+    assert with_lamp > 5 * without
+    with_lamp, without = (lit(ground(), day, lamps).radiance[below].mean() for lamps in ((lamp,), ()))
+    assert with_lamp == pytest.approx(without, rel=1e-6)
+
+
+def test_lamp_light_falls_with_the_square_of_the_distance():
+    """Straight below the lamp, at twice the height a quarter of the light reaches the road."""
+    night = Environment(-15, 0, 0)
+    dark = lit(ground(), night).radiance[137, 320]
+    low, high = (
+        lit(ground(), night, (Lamp((0.0, 10.05, z), (1, 1, 1), 60.0),)).radiance[178, 320] - dark for z in (4.0, 8.0)
+    )
+    assert low[1] / high[1] == pytest.approx(4.0, rel=0.05)
+
+
+def test_headlight_lights_only_its_cone():
+    lamp = Lamp((0.0, 1.0, 0.7), (1, 1, 1), 30.0, (0.0, 1.0, -0.05), 20.0)
+    wall = join([ground(), box((60, 1, 8), (0, 15), Material((0.5, 0.5, 0.5)), BUILDING)])
+    radiance = lit(wall, Environment(-15, 0, 0), (lamp,)).radiance[120].mean(axis=1)
+    assert radiance[320] > 10 * radiance[10]
+
+
+def test_wet_road_mirrors_what_stands_on_it():
+    scenery = join([ground(), box((8, 1, 6), (0, 30), Material((0.9, 0.02, 0.02)), BUILDING)])
+    dry, wet = (lit(scenery, Environment(40, 180, 0.9, wetness=w)).radiance[126:140, 290:350] for w in (0.0, 1.0))
+
+    def redness(light: np.ndarray) -> float:
+        return float(light[..., 0].mean() / light[..., 1].mean())
+
+    assert redness(wet) > redness(dry) + 0.5
+
+
+def test_rain_streaks_pass_in_front_of_far_things_only():
+    radiance = np.full((192, 640, 3), 0.2, np.float32)
+    radiance[:60] = 1.0  # sky
+    far, near = (with_streaks(radiance, np.full((192, 640), depth), 1.0, 500.0, 3) for depth in (100.0, 1.0))
+    assert (far[60:] > 0.21).mean() > 0.01
+    assert np.array_equal(near, radiance)
+
+
+def test_denoiser_takes_noise_and_leaves_edges():
+    rng = np.random.default_rng(0)
+    clean = np.full((96, 128, 3), 0.2, np.float32)
+    clean[:, 64:] = 0.8
+    noisy = clean * rng.gamma(4, 0.25, clean.shape[:2] + (1,)).astype(np.float32)
+    denoise = Denoiser()
+    out = denoise(noisy, clean, np.zeros_like(clean))
+    assert np.array_equal(out, denoise(noisy, clean, np.zeros_like(clean)))
+    denoise.close()
+    assert np.abs(out - clean).mean() < 0.25 * np.abs(noisy - clean).mean()
+    assert (out[:, 66] - out[:, 61]).mean() > 0.45
