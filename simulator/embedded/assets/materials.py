@@ -1,0 +1,66 @@
+"""Materials and colours that several assets share. Colours are linear RGB."""
+
+import numpy as np
+
+from simulator.embedded.mesh import PATTERNS, Material
+
+GLASS = Material((0.015, 0.018, 0.02), 0.05, clearcoat=1.0, pattern=PATTERNS["glass"])
+TYRE = Material((0.018, 0.018, 0.019), 0.95)
+RIM = Material((0.42, 0.43, 0.45), 0.3, metallic=0.7)
+TRIM = Material((0.02, 0.02, 0.022), 0.6, clearcoat=0.05)
+UNDERSIDE = Material((0.008, 0.008, 0.008), 1.0)
+CHROME = Material((0.6, 0.6, 0.62), 0.15, metallic=1.0)
+STEEL = Material((0.32, 0.33, 0.34), 0.5, metallic=0.5)
+GALVANISED = Material((0.38, 0.39, 0.4), 0.6, metallic=0.2)
+HEADLIGHT = Material((0.75, 0.77, 0.8), 0.1, clearcoat=0.8, emission=8.0)
+UNLIT_HEADLIGHT = HEADLIGHT._replace(emission=0.0)
+TAILLIGHT = Material((0.45, 0.012, 0.012), 0.2, clearcoat=0.6, emission=3.0)
+UNLIT_TAILLIGHT = TAILLIGHT._replace(emission=0.0)
+PLATE = Material((0.72, 0.72, 0.68), 0.6)
+YELLOW_PLATE = Material((0.7, 0.5, 0.05), 0.6)
+LIT_WINDOW = Material((0.35, 0.32, 0.25), 0.2, clearcoat=0.6, emission=1.2)
+
+
+def srgb(*channels_0_255: float) -> tuple[float, float, float]:
+    """Linear RGB of an sRGB colour as one sees it in a picture (IEC 61966-2-1)."""
+    value = np.asarray(channels_0_255, float) / 255
+    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    return tuple(float(c) for c in linear)  # type: ignore[return-value]
+
+
+def varied(color: tuple[float, float, float], rng: np.random.Generator, amount: float = 0.15):
+    """The colour a little lighter or darker, and a little off in hue."""
+    scale = (1 + amount * rng.uniform(-1, 1)) * (1 + amount / 3 * rng.uniform(-1, 1, 3))
+    return tuple(float(c) for c in np.clip(np.asarray(color) * scale, 0.003, 0.95))
+
+
+def drawn(choices: list, rng: np.random.Generator, weights: list[float] | None = None):
+    """One of the choices, by weight."""
+    share = None if weights is None else np.asarray(weights, float) / sum(weights)
+    return choices[int(rng.choice(len(choices), p=share))]
+
+
+def paint(color: tuple[float, float, float], metallic: float = 0.0) -> Material:
+    """Car paint under clearcoat."""
+    return Material(color, roughness=0.45, clearcoat=0.8, metallic=metallic)
+
+
+# Shares after what stands on European streets: two thirds of the cars are white, grey, silver or black.
+CAR_COLORS = {
+    "default": [
+        (srgb(235, 236, 234), 24), (srgb(170, 173, 176), 16), (srgb(98, 102, 106), 17), (srgb(24, 25, 27), 18),
+        (srgb(34, 62, 122), 9), (srgb(142, 22, 26), 6), (srgb(20, 72, 56), 3), (srgb(150, 132, 104), 3),
+        (srgb(86, 128, 168), 3), (srgb(206, 160, 30), 1),
+    ],
+    "stand-in": [
+        (srgb(228, 222, 206), 20), (srgb(148, 142, 134), 14), (srgb(58, 56, 60), 16), (srgb(14, 20, 36), 14),
+        (srgb(120, 18, 44), 10), (srgb(22, 92, 118), 9), (srgb(196, 92, 24), 6), (srgb(92, 108, 62), 6),
+        (srgb(116, 84, 58), 5),
+    ],
+}  # fmt: skip
+
+
+def car_paint(asset_set: str, rng: np.random.Generator) -> Material:
+    colors, weights = zip(*CAR_COLORS[asset_set], strict=True)
+    color = varied(drawn(list(colors), rng, list(weights)), rng, 0.12)
+    return paint(color, metallic=float(rng.choice([0.0, 0.35])))
