@@ -91,7 +91,8 @@ class RandomJobs:
         source: Source = "synthetic",
     ):
         """`cameras` are (camera, width, height) to draw from, as in the data set."""
-        self.categories, self.cycle, self.source = tuple(categories), cycle, source
+        self.categories, self.cycle = tuple(categories), cycle
+        self.source: Source = source
         self._count, self._cameras, self._seed = count, tuple(cameras), seed
         self._street, self._randomisation = street, randomisation
 

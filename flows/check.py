@@ -1,0 +1,139 @@
+"""The check-up: what this machine and its neighbours offer."""
+
+import importlib.metadata
+import os
+import re
+import socket
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from tasks.steps import ROOT
+
+TIMEOUT_S = 5.0
+
+
+def check_up(carla: str | None, mlflow: str | None) -> bool:
+    """Print a line a finding; False when something that is needed does not work."""
+    needed: list[tuple[str, Callable[[], str]]] = [
+        ("pins", _pins),
+        ("detector", _detector),
+        ("renderer", _renderer),
+    ]
+    optional: list[tuple[str, Callable[[], str]]] = [
+        ("GPU", _gpu),
+        ("Prefect", _prefect),
+        ("MLflow", lambda: _mlflow(mlflow)),
+        ("CARLA", lambda: _carla(carla)),
+    ]
+    works = [_say(name, test, "FAILS") for name, test in needed]
+    for name, test in optional:
+        _say(name, test, "no")
+    return all(works)
+
+
+def _say(name: str, test: Callable[[], str], otherwise: str) -> bool:
+    try:
+        answer, works = test(), True
+    except Exception as error:  # whatever goes wrong is the finding
+        answer, works = f"{otherwise}: {str(error).splitlines()[0] if str(error) else type(error).__name__}", False
+    typer.echo(f"{name:>9}  {answer}")
+    return works
+
+
+def _pins() -> str:
+    """The installed versions against requirements.txt."""
+    pinned = re.findall(r"^([\w.-]+)==([\w.!+-]+)([^\\\n]*)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    from packaging.markers import Marker
+
+    differing, count = [], 0
+    for name, version, rest in pinned:
+        marker = rest.partition(";")[2].strip()
+        if marker and not Marker(marker).evaluate():
+            continue
+        count += 1
+        try:
+            found = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found = "missing"
+        if found != version:
+            differing.append(f"{name} {found} (pinned {version})")
+    if differing:
+        raise RuntimeError(f"{len(differing)} differ: {', '.join(differing[:5])}; run make setup")
+    return f"{count} packages as pinned"
+
+
+def _detector() -> str:
+    import torch
+
+    from models.detector.config import DetectorConfig
+    from models.detector.network import GridDetector
+
+    with torch.inference_mode():
+        GridDetector(DetectorConfig(input_width_px=64, input_height_px=64), 1).eval()(torch.zeros(1, 3, 64, 64))
+    return f"works, torch {torch.__version__}, {torch.get_num_threads()} threads"
+
+
+def _renderer() -> str:
+    import time
+
+    from simulator.embedded.backend import EmbeddedBackend
+    from simulator.scene import Actor, Scene, SceneCamera
+    from tasks.stand_in import stand_in_camera
+
+    camera, width_px, height_px = stand_in_camera(320, 96)
+    car = Actor("car", 0.0, 12.0, -1.57, (1.5, 1.8, 4.3), "car")
+    scene = Scene(SceneCamera(camera, width_px, height_px), (car,))
+    backend = EmbeddedBackend()
+    backend.render(scene)  # compiles the kernels, once a machine
+    start_s = time.perf_counter()
+    visible = int((backend.render(scene).instance == 1).sum())
+    backend.close()
+    if not visible:
+        raise RuntimeError("a car in front of the camera was not seen")
+    return f"works, {time.perf_counter() - start_s:.2f} s for a frame of {width_px}x{height_px}"
+
+
+def _gpu() -> str:
+    import torch
+
+    if not torch.cuda.is_available():
+        return "none, training and rendering use the processor"
+    return f"{torch.cuda.get_device_name()}, {torch.cuda.get_device_properties(0).total_memory / 2**30:.0f} GiB"
+
+
+def _prefect() -> str:
+    from prefect.settings import PREFECT_API_URL
+
+    url = PREFECT_API_URL.value()
+    if not url:
+        return "no server is set, flows start one of their own; python -m flows serve starts a lasting one"
+    with urllib.request.urlopen(f"{url}/health", timeout=TIMEOUT_S):
+        return f"answers at {url}"
+
+
+def _mlflow(uri: str | None) -> str:
+    uri = uri or os.environ.get("MLFLOW_TRACKING_URI")
+    if not uri or not uri.startswith("http"):
+        return f"no server is set, runs are logged to {uri or Path('runs/mlflow.db')}"
+    with urllib.request.urlopen(f"{uri}/health", timeout=TIMEOUT_S):
+        return f"answers at {uri}"
+
+
+def _carla(address: str | None) -> str:
+    """Ask for the version in CARLA's own protocol (msgpack-rpc), without its client: that one may abort the process."""
+    address = address or os.environ.get("HARDCASE_CARLA")
+    if not address:
+        return "no server is named (--carla HOST:2000); the embedded simulator renders"
+    host, _, port = address.removeprefix("carla://").partition(":")
+    request = b"\x94\x00\x00\xa7version\x91\x91\xc2"  # [0, id 0, "version", [[is_async = false]]]
+    with socket.create_connection((host, int(port or 2000)), timeout=TIMEOUT_S) as connection:
+        connection.sendall(request)
+        answer = connection.recv(4096)
+    found = re.search(rb"\d+\.\d+\.\d+[\w.-]*", answer)
+    if found is None:
+        raise RuntimeError(f"{address} answers, but not as CARLA does")
+    version = found.group().decode()
+    return f"{version} answers at {address}" + ("" if version.startswith("0.9.16") else "; 0.9.16 is what we speak")
