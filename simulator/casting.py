@@ -117,18 +117,22 @@ class Casting:
         return self._cast[category]
 
     def draw_asset(self, category: str, rng: np.random.Generator) -> str:
-        """One asset for a category that is not left out."""
+        """One asset for a category that is not left out, by the weights alone."""
         cast = self._cast[category]
         weights = np.array(list(cast.values()))
         return str(rng.choice(list(cast), p=weights / weights.sum()))
 
     def size(self, category: str) -> Size | None:
-        """Mean size of what plays a category; None where it is left out."""
+        """Mean size of what plays a category, its spread that of the mixture's heights; None where it is left out."""
         cast = self._cast[category]
         if not cast:
             return None
-        weights = np.array(list(cast.values()))
-        return Size(*(weights @ np.array([SIZES[asset] for asset in cast]) / weights.sum()))
+        weights = np.array(list(cast.values())) / sum(cast.values())
+        sizes = np.array([SIZES[asset] for asset in cast])
+        mean = weights @ sizes
+        between = weights @ (np.log(sizes[:, 0]) - weights @ np.log(sizes[:, 0])) ** 2
+        spread = float(np.sqrt(weights @ sizes[:, 3] ** 2 + between))
+        return Size(float(mean[0]), float(mean[1]), float(mean[2]), spread)
 
     def hangs(self, category: str) -> bool:
         """Whether a category is played by what hangs over the ground."""

@@ -1,6 +1,7 @@
 """Which scenes to make: each job is an index, and the scene of (index, attempt) never depends on who makes it."""
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
@@ -9,11 +10,15 @@ from dataset.errors import InputError
 from dataset.schema import Camera, Source
 from dataset.store import Dataset
 from evaluation.failure import Failure
+from simulator.casting import Casting
+from simulator.ground import calibrate
 from simulator.random_street import RandomStreetConfig, random_scene
 from simulator.randomise import RandomisationConfig, randomise
 from simulator.recreate import RecreateConfig, recreate
 from simulator.resize import resized, scale_to
 from simulator.scene import Scene
+
+CALIBRATION_FRAMES = 1000  # enough for two numbers
 
 
 class Jobs(Protocol):
@@ -53,6 +58,11 @@ class RecreationJobs:
         self._max_width_px = max_width_px
         self.categories, self.cycle = dataset.categories, cycle
         self._dataset, self._recreate, self._randomisation, self._seed = dataset, recreate_config, randomisation, seed
+        if recreate_config.camera.calibrate:
+            casting = Casting(dataset.categories, recreate_config.casting)
+            first = islice((pair for pairs in dataset.iterate(64) for pair in pairs), CALIBRATION_FRAMES)
+            camera = calibrate((pair for pair in first if pair[0].camera is None), casting, recreate_config.camera)
+            self._recreate = recreate_config.model_copy(update={"camera": camera})
         rows = {frame_id: row for row, frame_id in enumerate(dataset.frame_ids().tolist())}
         missing = [failure.frame_id for failure in failures if failure.frame_id not in rows]
         if missing:

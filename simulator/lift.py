@@ -1,38 +1,21 @@
 """From boxes in the picture to things on the street.
 
 Where a data set has no 3D labels, the pose of an object is the one whose projected 3D box, of a size usual for its
-kind and standing on the ground, best fits the labelled 2D box. The ground itself (camera height and pitch) is fitted
-to all objects of a frame first, so that they stand on it.
+kind and standing on the ground (see ground.py), best fits the labelled 2D box.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from dataset.schema import Camera, Frame, Objects
-from simulator.casting import Casting, Size
-from simulator.projection import box_corners, project
+from simulator.casting import HUNG_ASSETS, SIZES, Casting, Size
+from simulator.ground import BORDER_PX
+from simulator.projection import box_corners, level_from_camera, project
 
 ROAD_YAWS_RAD = np.radians([-90.0, -70, -110, -45, -135, -20, -160, 0])  # the other half of the circle looks alike
 YAW_MISFIT = np.array([0.0, 0.3, 0.3, 1.0, 1.0, 1.0, 1.0, 0.6])  # most things go along the road, or cross it
 ONCOMING_X_M = -1.7  # left of the camera's lane traffic comes towards us
-BORDER_PX = 2.0  # a box this near to the image's border may go on outside
-
-
-class AssumedCamera(BaseModel):
-    """The camera of a data set that does not tell its own."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    horizontal_fov_deg: float = Field(default=60.0, gt=5, lt=170, description="Angle of view from left to right.")
-    height_m: float = Field(default=1.65, gt=0.1, description="Camera over the ground.")
-    pitch_deg: float = Field(default=0.0, gt=-45, lt=45, description="How far the camera looks down.")
-
-    def camera(self, width_px: int, height_px: int) -> Camera:
-        """A camera with square pixels and its axis through the middle of the image."""
-        f_px = width_px / 2 / np.tan(np.radians(self.horizontal_fov_deg) / 2)
-        return Camera(f_px, f_px, width_px / 2, height_px / 2, self.height_m, self.pitch_deg)
 
 
 @dataclass(frozen=True)
@@ -45,68 +28,6 @@ class Pose3D:
     dimensions_hwl_m: tuple[float, float, float]
     lift_m: float = 0.0
     misfit: float = 0.0
-
-
-def fit_ground(
-    camera: Camera,
-    objects: Objects,
-    casting: Casting,
-    *,
-    image_size_px: tuple[int, int],
-    target: int = -1,
-    height_sd_m: float = 0.12,
-    pitch_sd_deg: float = 1.0,
-) -> Camera:
-    """The camera with the height and pitch for which the labelled objects stand on flat ground.
-
-    Robust least squares (Huber weights) of  y_bottom = height / cos p - z tan p  with the given camera as the prior,
-    so that a frame that tells nothing keeps it. 3D labels give y and z; a 2D box gives z by the usual height of its
-    kind. `target`, an index, is fitted almost exactly: it is the object that the scene is about.
-    Objects of several frames may be given together to calibrate an unknown camera: then widen the priors.
-    """
-    rows = _ground_evidence(camera, objects, casting, image_size_px)
-    if not rows:
-        return camera
-    depth, y, sd, index = np.array(rows).T
-    sd = np.where(index == target, 0.02, sd)
-    prior_pitch = np.radians(camera.pitch_deg)
-    design = np.concatenate([np.stack([np.ones_like(depth), -depth], 1), np.eye(2)])
-    wanted = np.concatenate([y, [camera.height_m / np.cos(prior_pitch), np.tan(prior_pitch)]])
-    scale = np.concatenate([sd, [height_sd_m, np.radians(pitch_sd_deg)]])
-    trusted = np.concatenate([index == target, [True, True]])
-    weight = np.ones_like(wanted)
-    solution = wanted[-2:]
-    for _ in range(12):
-        root = np.sqrt(weight) / scale
-        solution = np.linalg.lstsq(design * root[:, None], wanted * root, rcond=None)[0]
-        residual = np.abs(design @ solution - wanted) / scale
-        weight = np.where(trusted | (residual < 1.5), 1.0, 1.5 / np.maximum(residual, 1e-9))
-    pitch = float(np.clip(np.arctan(solution[1]), prior_pitch - np.radians(8), prior_pitch + np.radians(8)))
-    height = float(np.clip(solution[0] * np.cos(pitch), 0.4 * camera.height_m, 2.5 * camera.height_m))
-    return replace(camera, height_m=height, pitch_deg=float(np.degrees(pitch)))
-
-
-def _ground_evidence(camera: Camera, objects: Objects, casting: Casting, image_size_px: tuple[int, int]) -> list:
-    """(depth, y of the underside, standard deviation of y, object) in the camera frame, of all that stands."""
-    rows = []
-    for i in range(len(objects)):
-        category = int(objects.category[i])
-        if objects.ignore[i] or category < 0 or casting.hangs(casting.categories[category]):
-            continue
-        _, y0, _, y1 = objects.box_xyxy_px[i]
-        location = objects.location_xyz_m[i]
-        if np.isfinite(location).all():
-            rows.append((location[2], location[1], 0.08 + 0.006 * abs(location[2]), i))
-            continue
-        size = casting.size(casting.categories[category])
-        cut = y0 <= BORDER_PX or y1 >= image_size_px[1] - BORDER_PX
-        hidden = np.nan_to_num(objects.occlusion[i]) > 0.3
-        if size is None or cut or hidden or y1 - y0 < 4:
-            continue
-        depth = camera.fy_px * size.height_m / (y1 - y0)
-        y = depth * (y1 - camera.cy_px) / camera.fy_px
-        rows.append((depth, y, np.hypot(abs(y) * (size.spread + 0.04), 2 * depth / camera.fy_px), i))
-    return rows
 
 
 def lift(
@@ -197,31 +118,33 @@ def _row_slope(camera: Camera, v_px: float) -> float:
     return float(np.tan(np.arctan((v_px - camera.cy_px) / camera.fy_px) + np.radians(camera.pitch_deg)))
 
 
-def poses(frame: Frame, objects: Objects, camera: Camera, casting: Casting) -> list[Pose3D | None]:
-    """The pose of every object of a frame; None for ignore regions and categories that are left out.
+def play(
+    frame: Frame, objects: Objects, i: int, camera: Camera, casting: Casting, rng: np.random.Generator
+) -> tuple[str, Pose3D] | None:
+    """An asset that plays object `i`, and its pose; None for ignore regions and categories that are left out.
 
-    `camera` has the fitted ground. 3D labels are taken as they are, set down on that ground.
+    `camera` has the fitted ground. A 3D label is taken as it is and set down on that ground; without one the object is
+    lifted from its box. Where several assets play a category, one is drawn by its weight and how well it fits.
     """
-    found: list[Pose3D | None] = []
-    for i in range(len(objects)):
-        category = int(objects.category[i])
-        size = casting.size(casting.categories[category]) if category >= 0 and not objects.ignore[i] else None
-        found.append(None if size is None else pose_of(frame, objects, i, camera, casting, size))
-    return found
+    category = int(objects.category[i])
+    cast = {} if category < 0 or objects.ignore[i] else casting.assets(casting.categories[category])
+    if not cast:
+        return None
+    found = [(asset, pose_of(frame, objects, i, camera, asset)) for asset in cast]
+    misfit = np.array([pose.misfit for _, pose in found])
+    likelihood = np.array(list(cast.values())) * np.exp(-0.5 * (misfit - misfit.min()))
+    return found[int(rng.choice(len(found), p=likelihood / likelihood.sum()))]
 
 
-def pose_of(frame: Frame, objects: Objects, i: int, camera: Camera, casting: Casting, size: Size) -> Pose3D:
-    """The pose of object `i`: from its 3D label where it has one, else lifted from its box."""
-    hung = casting.hangs(casting.categories[int(objects.category[i])])
-    location, dimensions = objects.location_xyz_m[i].astype(np.float64), objects.dimensions_hwl_m[i]
-    if np.isfinite(location).all() and np.isfinite(dimensions).all() and np.isfinite(objects.yaw_rad[i]):
-        cos, sin = np.cos(np.radians(camera.pitch_deg)), np.sin(np.radians(camera.pitch_deg))
-        x, y, depth = location
-        up = camera.height_m - (y * cos + depth * sin)
-        h, w, length = (float(d) for d in dimensions)
-        return Pose3D(
-            float(x), float(depth * cos - y * sin), float(objects.yaw_rad[i]), (h, w, length), up if hung else 0.0
-        )
+def pose_of(frame: Frame, objects: Objects, i: int, camera: Camera, asset: str) -> Pose3D:
+    """The pose of object `i` played by an asset: from its 3D label where it has one, else lifted from its box."""
+    size, hung = SIZES[asset], asset in HUNG_ASSETS
+    location, dimensions = objects.location_xyz_m[i].astype(np.float64), objects.dimensions_hwl_m[i].astype(np.float64)
+    if np.isfinite([*location, *dimensions, objects.yaw_rad[i]]).all():
+        x, up, z = level_from_camera(camera, location).tolist()
+        h, w, length = dimensions.tolist()
+        unusual = np.log(dimensions / size[:3]) / np.array([size.spread, size.spread + 0.05, size.spread + 0.05])
+        return Pose3D(x, z, float(objects.yaw_rad[i]), (h, w, length), up if hung else 0.0, float((unusual**2).sum()))
     return lift(
         objects.box_xyxy_px[i],
         camera,

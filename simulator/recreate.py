@@ -13,12 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dataset.schema import Frame, Objects
 from evaluation.failure import RECREATED_KINDS, Failure
-from simulator.casting import HUNG_ASSETS, Casting, CastingConfig
+from simulator.casting import Casting, CastingConfig
 from simulator.clutter import clutter_for
 from simulator.footprint import overlap
-from simulator.lift import AssumedCamera, Pose3D, fit_ground, poses
+from simulator.ground import AssumedCamera, fit_ground
+from simulator.lift import Pose3D, play
 from simulator.occlude import push_in_front, thin_out
-from simulator.preview import Sight, sight, whole_box
+from simulator.preview import Sight, distance_m, sight, whole_box
 from simulator.projection import box_iou
 from simulator.scene import Actor, Request, Scene, SceneCamera
 
@@ -114,7 +115,7 @@ def _arrange(
     target = failure.object_index
     level = fit_ground(given, objects, casting, image_size_px=size, target=target)
     camera = SceneCamera(level, *size)
-    standing = poses(frame, objects, level, casting)
+    played = [play(frame, objects, i, level, casting, rng) for i in range(len(objects))]
     stretch = float(np.exp(np.clip(rng.normal(0, 1), -2, 2) * config.distance_jitter))
     turn = float(np.radians(np.clip(rng.normal(0, 1), -2, 2) * config.bearing_jitter_deg))
 
@@ -132,22 +133,22 @@ def _arrange(
         hero = moved(clutter_for(failure.box_xyxy_px, camera, rng))
         wanted = np.nan
     else:
-        pose = standing[target]
-        if pose is None:
+        part = played[target]
+        if part is None:
             raise NotRecreatable(f"category {failure.category!r} is played by no asset, or its object is ignored")
-        hero = moved(_actor(pose, failure.category, casting, rng))
+        hero = moved(_actor(part, failure.category, rng))
         wanted = float(objects.occlusion[target])
-    neighbours = _neighbours(camera, hero, standing, objects, target, casting, moved, rng)
+    others = {i: part for i, part in enumerate(played) if part is not None and i != target}
+    actors = [moved(_actor(part, casting.categories[int(objects.category[i])], rng)) for i, part in others.items()]
+    neighbours = _beside(camera, hero, actors)
     return _Arrangement(camera, [hero, *neighbours[: config.max_neighbours]], wanted)
 
 
-def _neighbours(camera, hero, standing, objects, target, casting, moved, rng) -> list[Actor]:
+def _beside(camera: SceneCamera, hero: Actor, actors: list[Actor]) -> list[Actor]:
     """The frame's other objects, nearest first, without those that collide with the target or sit on its box."""
     neighbours: list[Actor] = []
     hero_box = whole_box(camera, hero)
-    others = [i for i, pose in enumerate(standing) if pose is not None and i != target]
-    for i in sorted(others, key=lambda i: np.hypot(standing[i].x_m, standing[i].z_m)):
-        actor = moved(_actor(standing[i], casting.categories[int(objects.category[i])], casting, rng))
+    for actor in sorted(actors, key=distance_m):
         box = whole_box(camera, actor)
         if box is None or any(overlap(actor, other, 0.0) for other in (hero, *neighbours)):
             continue
@@ -157,8 +158,8 @@ def _neighbours(camera, hero, standing, objects, target, casting, moved, rng) ->
     return neighbours
 
 
-def _actor(pose: Pose3D, category: str, casting: Casting, rng: np.random.Generator) -> Actor:
-    asset = casting.draw_asset(category, rng)
+def _actor(part: tuple[str, Pose3D], category: str, rng: np.random.Generator) -> Actor:
+    asset, pose = part
     return Actor(
         asset=asset,
         x_m=pose.x_m,
@@ -166,7 +167,7 @@ def _actor(pose: Pose3D, category: str, casting: Casting, rng: np.random.Generat
         yaw_rad=pose.yaw_rad,
         dimensions_hwl_m=pose.dimensions_hwl_m,
         category=category,
-        lift_m=pose.lift_m if asset in HUNG_ASSETS else 0.0,
+        lift_m=pose.lift_m,
         appearance_seed=int(rng.integers(2**31)),
     )
 

@@ -7,7 +7,8 @@ from dataset.errors import InputError
 from dataset.schema import Camera, Frame, Objects
 from simulator.casting import Casting, CastingConfig
 from simulator.footprint import overlap
-from simulator.lift import AssumedCamera, fit_ground, lift, pose_of
+from simulator.ground import AssumedCamera, calibrate, fit_ground
+from simulator.lift import lift, play, pose_of
 from simulator.projection import (
     actor_corners,
     box_corners,
@@ -150,9 +151,7 @@ def test_one_floating_label_hardly_moves_the_ground_but_the_target_does():
     assert aside.height_m == pytest.approx(1.5, abs=0.06) and abs(aside.pitch_deg) < 0.4
     frame = Frame("f", "f.png", 640, 400, "f")
     about_it = fit_ground(PLAIN, objects, casting, image_size_px=(640, 400), target=3)
-    size = casting.size("car")
-    assert size is not None
-    pose = pose_of(frame, objects, 3, about_it, casting, size)
+    pose = pose_of(frame, objects, 3, about_it, "car")
     row = project(about_it, np.array([pose.x_m, 0.0, pose.z_m]))[1]
     assert row == pytest.approx(200 + 500 * location[3, 1] / 20, abs=3)
 
@@ -171,11 +170,19 @@ def test_ground_is_calibrated_from_2d_boxes_of_an_unknown_camera():
         box_of(project(true, box_corners(x, z, np.pi / 2, size[:3])))
         for x, z in ((-3, 12), (2, 18), (4, 25), (-5, 30), (0, 40), (1, 15))
     ]
-    fitted = fit_ground(
-        PLAIN, Objects.of([0] * 6, boxes), casting, image_size_px=(640, 400), height_sd_m=0.5, pitch_sd_deg=4
-    )
+    assumed = AssumedCamera(horizontal_fov_deg=float(np.degrees(2 * np.arctan(320 / 500))))
+    fitted = calibrate([(Frame("f", "f.png", 640, 400, "f"), Objects.of([0] * 6, boxes))], casting, assumed)
     assert fitted.height_m == pytest.approx(1.2, abs=0.12)
-    assert horizon_row_px(fitted) == pytest.approx(horizon_row_px(true), abs=8)
+    assert horizon_row_px(fitted.camera(640, 400)) == pytest.approx(horizon_row_px(true), abs=8)
+
+
+@pytest.mark.parametrize(("asset", "hwl"), [("truck", (3.2, 2.5, 8.5)), ("car", (1.5, 1.65, 4.0))])
+def test_of_the_assets_that_play_a_category_the_one_that_fits_the_box_is_chosen(asset, hwl):
+    casting = Casting(["vehicle"], CAST)
+    frame = Frame("f", "f.png", 640, 400, "f")
+    objects = Objects.of([0], [box_of(project(PLAIN, box_corners(3, 25, -np.pi / 2, hwl)))])
+    parts = [play(frame, objects, 0, PLAIN, casting, np.random.default_rng(seed)) for seed in range(10)]
+    assert sum(part is not None and part[0] == asset for part in parts) >= 8
 
 
 def test_assumed_camera_of_ninety_degrees_has_a_focal_length_of_half_the_width():
