@@ -1,0 +1,25 @@
+"""Fixtures that tests of several parts share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import prefect_server
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the repository; tests that need it are skipped where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("needs real data in ../shared/data beside the repository")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def prefect_env(tmp_path_factory) -> Iterator[dict[str, str]]:
+    """The environment of a Prefect server that lasts for the whole test session: starting one takes 15 s."""
+    with prefect_server(tmp_path_factory.mktemp("prefect")) as env:
+        yield env
