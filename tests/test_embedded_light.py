@@ -74,7 +74,7 @@ def test_lamp_light_falls_with_the_square_of_the_distance():
 
 
 def test_headlight_lights_only_its_cone():
-    lamp = Lamp((0.0, 1.0, 0.7), (1, 1, 1), 30.0, (0.0, 1.0, -0.05), 20.0)
+    lamp = Lamp((0.0, 1.0, 0.7), (1, 1, 1), 300.0, (0.0, 1.0, -0.05), 20.0)
     wall = join([ground(), box((60, 1, 8), (0, 15), Material((0.5, 0.5, 0.5)), BUILDING)])
     radiance = lit(wall, Environment(-15, 0, 0), (lamp,)).radiance[120].mean(axis=1)
     assert radiance[320] > 10 * radiance[10]

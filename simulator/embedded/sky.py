@@ -26,16 +26,16 @@ ZENITH_RGB = (
     (0.02, 0.035, 0.085),
     (0.10, 0.16, 0.34),
     (0.19, 0.34, 0.70),
-    (0.26, 0.47, 0.95),
-    (0.28, 0.52, 1.05),
+    (0.23, 0.44, 0.93),
+    (0.24, 0.48, 1.05),
 )
 HORIZON_RGB = (
     (0.012, 0.010, 0.010),
     (0.11, 0.075, 0.07),
     (0.62, 0.42, 0.30),
     (0.95, 0.83, 0.70),
-    (1.05, 1.13, 1.20),
-    (1.15, 1.32, 1.48),
+    (0.95, 1.05, 1.16),
+    (0.95, 1.13, 1.33),
 )
 OPTICAL_DEPTH_RGB = (0.13, 0.19, 0.32)
 SUN_IRRADIANCE = 17.0  # above the atmosphere
@@ -56,7 +56,7 @@ def sky_of(environment: Environment, seed: int) -> Any:
     clouds = float(np.clip(environment.cloudiness, 0, 1))
     overcast = _smoothstep(0.55, 1.0, clouds)
     all_light = 0.3 * sun * sun_height + np.pi * (0.6 * zenith + 0.4 * horizon)  # what an overcast sky spreads evenly
-    grey = all_light / np.pi * np.array([0.98, 1.0, 1.03]) * 0.8
+    grey = all_light.mean() / np.pi * np.array([0.96, 1.0, 1.04]) * 0.8
     zenith = zenith * (1 - overcast) + 1.25 * grey * overcast
     horizon = horizon * (1 - overcast) + 0.62 * grey * overcast
     visibility_m = environment.visibility_m

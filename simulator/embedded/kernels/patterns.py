@@ -3,8 +3,8 @@
 """Procedural textures: what the numbers of mesh.PATTERNS look like.
 
 Evaluated at the hit point in the mesh's own frame, so that a pattern moves with its actor. `pattern_scale_m` is the
-size of what repeats: the storey of a facade, a slab, a pair of stripes; for the others it stretches the whole texture
-(1 is natural size). Detail finer than `footprint_m`, the width of a pixel on the surface, fades to its mean instead
+size of what repeats: the storey of a facade, a slab, a pair of stripes, the mottles of cloth; for the others it
+stretches the whole texture (1 is natural size). Detail finer than `footprint_m`, the width of a pixel on the surface, fades to its mean instead
 of flickering.
 """
 
@@ -84,10 +84,10 @@ def facade(base: Texture, at: wp.vec2, storey_m: float, footprint_m: float, lamp
         bottom = 0.14
         top = 0.86
     inside = u > left and u < 1.0 - left and v > bottom and v < top
-    sharp = detail(0.25 * storey_m, footprint_m)
+    sharp = detail(0.8 * storey_m, footprint_m)
     frame = 0.035
     framed = u > left - frame and u < 1.0 - left + frame and v > bottom - frame and v < top + frame
-    ledge = ridge(at[1], storey_m, 0.09) * detail(0.12, footprint_m)
+    ledge = ridge(at[1], storey_m, 0.09) * detail(0.5, footprint_m)
     stain = fractal_noise(wp.uint32(5), at * 0.35, 3)
     wall = base.color * (1.0 + 0.16 * stain - 0.12 * ledge)
     own = cell_hash(column, floor_number, 11)
@@ -97,7 +97,7 @@ def facade(base: Texture, at: wp.vec2, storey_m: float, footprint_m: float, lamp
     glass_color = glass_color + wp.vec3(0.28, 0.27, 0.24) * (0.7 * curtain)
     if inside:
         bar = ridge(u - 0.5, 4.0, 0.022) + ridge(v - (bottom + 0.62 * (top - bottom)), 4.0, 0.016)
-        glass_color = wp.lerp(glass_color, wp.vec3(0.55, 0.54, 0.5), wp.min(bar, 1.0) * detail(0.08, footprint_m))
+        glass_color = wp.lerp(glass_color, wp.vec3(0.55, 0.54, 0.5), wp.min(bar, 1.0) * detail(0.25, footprint_m))
         out.color = wp.lerp(wall * 0.8, glass_color, sharp)
         out.roughness = 0.05
         out.clearcoat = 0.9 * sharp
@@ -108,7 +108,7 @@ def facade(base: Texture, at: wp.vec2, storey_m: float, footprint_m: float, lamp
     else:
         out.color = wall
         if framed:
-            out.color = wp.lerp(wall, wp.vec3(0.6, 0.59, 0.56), 0.75 * detail(0.1, footprint_m))
+            out.color = wp.lerp(wall, wp.vec3(0.6, 0.59, 0.56), 0.75 * detail(0.4, footprint_m))
     return out
 
 
@@ -165,7 +165,7 @@ def textured(
         tint = cell_hash(wp.floor(at[0] / scale), wp.floor(at[1] / scale), 17) - 0.5
         grain = noise3(point * 31.0, 19) * detail(0.035, footprint_m)
         dirt = fractal_noise(wp.uint32(83), at * 0.4, 3)
-        sharp = detail(0.06, footprint_m)
+        sharp = detail(0.12, footprint_m)
         shown = detail(scale, footprint_m)
         out.color = base.color * (1.0 + 0.22 * tint * shown + 0.2 * grain + 0.16 * dirt) * (1.0 - 0.5 * joint * sharp)
     elif pattern == STRIPES:
@@ -173,10 +173,11 @@ def textured(
         white = wp.where(phase < 0.5, 0.0, 1.0)
         out.color = wp.lerp(base.color, wp.vec3(0.85, 0.85, 0.85), wp.lerp(0.5, white, detail(scale, footprint_m)))
     elif pattern == CLOTH:
-        fold = noise3(wp.vec3(point[0] * 9.0, point[1] * 9.0, point[2] * 3.0) / scale, 73)
-        weave = noise3(point * (70.0 / scale), 79) * detail(0.015 * scale, footprint_m)
-        out.color = base.color * (1.0 + 0.28 * fold + 0.3 * weave)
-        out.bump = wp.vec3(fold, noise3(point * (6.0 / scale), 89), 0.0) * (0.35 * detail(0.1 * scale, footprint_m))
+        fold = noise3(wp.vec3(point[0] * 9.0, point[1] * 9.0, point[2] * 3.5), 73)
+        crease = noise3(point * 6.0, 89)
+        weave = noise3(point / (0.3 * scale), 79) * detail(0.3 * scale, footprint_m)
+        out.color = base.color * (1.0 + 0.3 * fold + 0.25 * weave)
+        out.bump = wp.vec3(fold, crease, 0.0) * (0.5 * detail(0.11, footprint_m))
     elif pattern == GLASS:
         out.color = base.color * 0.35
         out.roughness = wp.min(base.roughness, 0.06)
