@@ -1,0 +1,149 @@
+import numpy as np
+import pytest
+import torch
+
+from dataset.schema import EVERY_CATEGORY, Objects
+from models.detector.config import DetectorConfig, LossWeights
+from models.detector.loss import detector_loss
+from models.detector.network import GridOutput
+from models.detector.samples import padded
+from models.detector.targets import GridTargets, decode, rasterise
+
+CONFIG = DetectorConfig(input_width_px=320, input_height_px=192)
+CAR, PERSON = 0, 1
+SURE = 20.0  # a logit as good as certain
+
+
+def targets_of(*frames: Objects, config: DetectorConfig = CONFIG) -> GridTargets:
+    return rasterise(padded(frames), config, categories=2)
+
+
+def perfect_output(targets: GridTargets) -> GridOutput:
+    sure = torch.where(targets.covered, SURE, -SURE)
+    occlusion = torch.logit(targets.occlusion.nan_to_num(0.5), eps=1e-6)
+    return GridOutput(sure.clone(), targets.box.clone(), occlusion, sure.clone())
+
+
+def loss_of(output: GridOutput, targets: GridTargets) -> dict[str, torch.Tensor]:
+    return detector_loss(output, targets, LossWeights())
+
+
+@pytest.mark.parametrize("stride", [8, 16])
+def test_decoding_the_rasterised_boxes_returns_the_boxes(stride):
+    config = DetectorConfig(input_width_px=320, input_height_px=192, stride=stride)
+    boxes = np.array([[10, 20, 90, 80], [200.5, 60.25, 206, 66], [100, 100, 300, 190]])
+    targets = targets_of(Objects.of([CAR, PERSON, CAR], boxes), config=config)
+    found = decode(targets.box, config)[targets.covered]
+    told = np.unique(np.round(found.numpy(), 3), axis=0)
+    assert np.allclose(told, boxes[np.lexsort(boxes.T[::-1])], atol=1e-3)
+
+
+def test_every_object_has_a_cell_however_small_and_wherever_it_lies():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        size = rng.uniform(3.1, 40, 2)
+        corner = rng.uniform(0, [320, 192] - size)
+        box = np.r_[corner, corner + size]
+        assert targets_of(Objects.of([CAR], [box])).covered[0, CAR].any(), box
+    for corner in ([0, 0], [316, 0], [0, 188], [316, 188]):
+        assert targets_of(Objects.of([CAR], [[*corner, corner[0] + 4, corner[1] + 4]])).covered.sum() == 1
+
+
+def test_a_centre_on_the_border_of_two_cells_covers_one():
+    assert targets_of(Objects.of([CAR], [[30, 30, 34, 34]])).covered.sum() == 1
+
+
+def test_a_small_object_inside_a_large_one_keeps_its_cell_and_the_large_one_the_rest():
+    small, large = [150, 90, 156, 96], [40, 20, 280, 180]
+    for order in ([small, large], [large, small]):
+        targets = targets_of(Objects.of([CAR, CAR], order))
+        boxes = decode(targets.box, CONFIG)[targets.covered]
+        widths = (boxes[:, 2] - boxes[:, 0]).round()
+        assert (widths == 6).sum() == 1
+        assert (widths == 240).sum() == targets.covered.sum() - 1 > 10
+
+
+def test_two_objects_of_nearly_the_same_box_both_keep_the_cell_of_their_centre():
+    targets = targets_of(Objects.of([CAR, CAR], [[40, 40, 120, 120], [58, 40, 142, 120]]))
+    lefts = decode(targets.box, CONFIG)[targets.covered][:, 0].round().unique()
+    assert lefts.tolist() == [40, 58]
+
+
+def test_objects_of_different_categories_share_a_cell():
+    targets = targets_of(Objects.of([CAR, PERSON], [[40, 40, 120, 120], [70, 60, 84, 110]]))
+    assert (targets.covered[0, CAR] & targets.covered[0, PERSON]).any()
+
+
+def test_ignore_regions_count_for_no_loss_in_their_category_or_in_all():
+    box = [[64, 64, 128, 128]]
+    own = targets_of(Objects.of([CAR], box, ignore=[True]))
+    every = targets_of(Objects.of([EVERY_CATEGORY], box, ignore=[True]))
+    inside = (slice(4, 8), slice(4, 8))
+    assert not own.covered.any() and not every.covered.any()
+    assert not own.counts[0, CAR][inside].any() and own.counts[0, PERSON].all()
+    assert not every.counts[0, :, 4:8, 4:8].any()
+    assert (~own.counts[0, CAR]).sum() == 16 and (~every.counts).sum() == 32
+
+
+def test_an_object_over_an_ignore_region_is_still_learned():
+    objects = Objects.of([CAR, EVERY_CATEGORY], [[64, 64, 128, 128], [0, 0, 320, 192]], ignore=[False, True])
+    targets = targets_of(objects)
+    assert torch.equal(targets.counts[0, CAR], targets.covered[0, CAR]) and targets.covered.any()
+
+
+def test_objects_too_tiny_to_learn_are_ignored_not_background():
+    targets = targets_of(Objects.of([CAR], [[100, 100, 102.5, 102]]))
+    assert not targets.covered.any()
+    assert (~targets.counts).sum() == 1
+
+
+def test_the_ring_around_an_object_is_neither_object_nor_background():
+    targets = targets_of(Objects.of([CAR], [[0, 0, 320, 192]]))
+    ignored = ~targets.counts[0, CAR]
+    assert ignored.any() and not (ignored & targets.covered[0, CAR]).any()
+    assert targets.counts[0, CAR, 0, 0]  # the box's corner is background
+
+
+def test_the_loss_of_a_perfect_grid_is_zero():
+    objects = Objects.of([CAR, PERSON], [[10, 20, 90, 80], [200, 60, 220, 110]], occlusion=[0.3, np.nan])
+    targets = targets_of(objects, Objects.none())
+    for name, value in loss_of(perfect_output(targets), targets).items():
+        assert float(value) == pytest.approx(0, abs=1e-4), name
+
+
+def test_a_box_off_by_a_tenth_of_its_width_costs_the_same_near_and_far():
+    costs = []
+    for size in (20, 160):
+        targets = targets_of(Objects.of([CAR], [[32, 16, 32 + size, 16 + size]]))
+        output = perfect_output(targets)
+        costs.append(float(loss_of(output._replace(box=output.box + 0.1 * size), targets)["loss_box"]))
+    assert costs[0] == pytest.approx(costs[1], rel=1e-3) and costs[0] == pytest.approx(0.1, rel=1e-3)
+
+
+def test_ignored_cells_have_no_gradient():
+    objects = Objects.of([CAR, EVERY_CATEGORY], [[20, 20, 60, 60], [160, 0, 320, 192]], ignore=[False, True])
+    targets = targets_of(objects)
+    output = GridOutput(*[torch.randn(t.shape, requires_grad=True) for t in perfect_output(targets)])
+    loss_of(output, targets)["loss"].backward()
+    for name, values in output._asdict().items():
+        assert values.grad is not None
+        assert (values.grad[..., 10:] == 0).all(), name
+    assert output.coverage.grad is not None and (output.coverage.grad[0][targets.counts[0]] != 0).all()
+
+
+def test_the_loss_does_not_depend_on_the_batch_size():
+    objects = Objects.of([CAR, PERSON], [[10, 20, 90, 80], [200, 60, 220, 110]], occlusion=[0.3, 0.9])
+    torch.manual_seed(0)
+    one = targets_of(objects)
+    output = GridOutput(*[torch.randn(t.shape) for t in perfect_output(one)])
+    thrice = GridOutput(*[t.repeat(3, *[1] * (t.ndim - 1)) for t in output])
+    for name, value in loss_of(output, one).items():
+        assert float(loss_of(thrice, targets_of(objects, objects, objects))[name]) == pytest.approx(float(value)), name
+
+
+def test_a_batch_without_objects_teaches_the_background_only():
+    targets = targets_of(Objects.none(), Objects.none())
+    output = GridOutput(*[torch.zeros(t.shape) for t in perfect_output(targets)])
+    terms = loss_of(output, targets)
+    assert float(terms["loss_coverage"]) > 0
+    assert float(terms["loss_box"]) == float(terms["loss_occlusion"]) == float(terms["loss_category"]) == 0
