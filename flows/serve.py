@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import typer
 
@@ -44,19 +45,20 @@ def serve(host: str, prefect_port: int, mlflow_port: int, runs: Path) -> None:
 
 def _serve_deployments(runs: Path) -> None:
     from prefect import serve as serve_flows
+    from prefect.deployments.runner import RunnerDeployment
     from prefect.schedules import Cron
 
     from flows.imitation import campaign, cycle
 
     config = resolve("laptop", flags={"runs": str(runs)}).model_dump(mode="json", exclude_defaults=True)
     weekly = Cron("0 22 * * 5", timezone="UTC", active=False)
-    serve_flows(
-        campaign.to_deployment(
-            "campaign", parameters={"config": config}, schedules=[weekly], concurrency_limit=1, tags=["hardcase"]
-        ),
-        cycle.to_deployment("cycle", parameters={"config": config}, concurrency_limit=1, tags=["hardcase"]),
-        print_starting_message=False,
-    )
+    shared = {"parameters": {"config": config}, "concurrency_limit": 1, "tags": ["hardcase"]}
+    deployments = [
+        campaign.to_deployment("campaign", schedules=[weekly], **shared),
+        cycle.to_deployment("cycle", **shared),
+    ]
+    # Prefect's types allow for coroutines, which these are only inside an event loop.
+    serve_flows(*cast(list[RunnerDeployment], deployments), print_starting_message=False)
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def compare_arms(campaign: Campaign, cycle: Cycle, data: Data, detections: dict[
             }
             record["mix"] = {arm: summary_of(cycle, arm) for arm in (IMITATION, RANDOM)}
             _write_fix_rates(cycle, data, folder)
-        record[CHAMPION] = _crown(cycle, record)
+        record[CHAMPION] = crown(cycle, record)
         partial = folder / "metrics.partial"
         partial.write_text(json.dumps(record, indent=1))
         partial.replace(folder / "metrics.json")
@@ -131,7 +131,7 @@ def _write_fix_rates(cycle: Cycle, data: Data, folder: Path) -> None:
             pq.write_table(fix_rate(pool, failures, mined, after, by=by), folder / f"fix_rate_{arm}_by_{by}.parquet")
 
 
-def _crown(cycle: Cycle, record: dict[str, Any]) -> dict[str, Any]:
+def crown(cycle: Cycle, record: dict[str, Any]) -> dict[str, Any]:
     """The candidate becomes champion only when its gain on val mAP lies above 0 outside the noise."""
     if cycle.number == 0:
         return {"cycle": 0, "arm": BASELINE, "promoted": True}

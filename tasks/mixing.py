@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -61,25 +62,27 @@ def max_share_of_mix(share: float, cap_of: str) -> float:
 
 
 def weights_by_cost(cycle: Cycle, synthetic: Dataset) -> np.ndarray | None:
-    """How much each synthetic frame is wanted when the cap binds.
-
-    A failure kind's share follows what it costs in AP by the newest failure table, divided by the frames that answer
-    it. Frames that answer no failure (the random arm) count alike: None.
-    """
-    kind_of, cost = {}, Counter()
+    """How much each synthetic frame is wanted when the cap binds, by the newest failure table."""
+    kind_of: dict[str, str] = {}
+    cost: Counter[str] = Counter()
     for number in range(1, cycle.number + 1):
         for failure in failures_of(cycle.run.cycle(number)).iterate():
             kind_of[failure.failure_id] = failure.kind
             if number == cycle.number:
                 cost[failure.kind] += failure.cost_ap
-    kinds = []
-    for batch in synthetic.iterate():
-        kinds.extend(kind_of.get(frame.failure_id or "") for frame, _ in batch)
+    return shares_by_cost([kind_of.get(frame.failure_id or "") for frame, _ in synthetic.stream()], cost)
+
+
+def shares_by_cost(kinds: list[str | None], cost: Mapping[str, float]) -> np.ndarray | None:
+    """A kind's share of the room follows what it costs in AP, and is divided among the frames that answer it.
+
+    kinds: the failure kind that each frame answers. None where no frame answers any: all count alike.
+    """
     if not any(kinds):
         return None
     frames = Counter(kinds)
     floor = 0.01 * max(cost.values(), default=1.0)  # a kind that no longer costs anything keeps a foot in the door
-    return np.array([max(cost[kind], floor) / frames[kind] for kind in kinds])
+    return np.array([max(cost.get(kind or "", 0.0), floor) / frames[kind] for kind in kinds])
 
 
 def summary_of(cycle: Cycle, arm: str) -> dict[str, float]:

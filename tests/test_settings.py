@@ -1,0 +1,62 @@
+"""Presets, files and overrides: the later wins, and what does not exist is named."""
+
+import pytest
+
+from dataset.errors import InputError
+from flows.__main__ import run_name
+from flows.plan import price
+from flows.settings import preset_names, resolve
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_every_preset_is_a_valid_configuration(preset):
+    assert resolve(preset).loop.max_synthetic_share <= 0.5
+
+
+def test_overrides_beat_flags_which_beat_files_which_beat_presets(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("retrain: {steps: 11, batch_size: 3}\nname: from-file\nloop: {patience: 5}\n")
+    config = resolve("smoke", file, {"name": "from-flag", "data.val": None}, ["retrain.steps=13"])
+    assert (config.retrain.steps, config.retrain.batch_size, config.name) == (13, 3, "from-flag")
+    assert config.loop.patience == 5
+    assert config.loop.max_cycles == resolve("smoke").loop.max_cycles, "a file must not reset its section's other keys"
+
+
+def test_a_key_that_does_not_exist_is_named_with_the_nearest_that_does():
+    with pytest.raises(InputError, match=r"retrain\.stepps.*does not exist.*(?s:.*)retrain\.steps"):
+        resolve(None, None, None, ["retrain.stepps=5"])
+
+
+def test_a_value_out_of_range_names_key_value_and_limit():
+    with pytest.raises(InputError, match=r"loop\.max_synthetic_share.*less than 1.*1\.5"):
+        resolve(None, None, None, ["loop.max_synthetic_share=1.5"])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "named"), [(["retrain.steps"], "no '='"), (["loop.max_cycles=many"], r"loop\.max_cycles.*many")]
+)
+def test_an_override_that_cannot_be_read_is_quoted(overrides, named):
+    with pytest.raises(InputError, match=named):
+        resolve(None, None, None, overrides)
+
+
+def test_an_unknown_preset_lists_those_there_are():
+    with pytest.raises(InputError, match="demo"):
+        resolve("nonesuch")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"mine\.yaml: cannot be read"):
+        resolve(None, tmp_path / "mine.yaml")
+
+
+def test_a_run_is_named_after_its_data():
+    assert run_name("kitti:data/kitti31") == "kitti31"
+    assert run_name("coco:a/carla095/train.json?images=x") == "carla095-train"
+
+
+def test_a_plan_prices_without_running(tmp_path):
+    small = ["stand_in.frames=10", "mining.max_failures=3", "simulator.recreate.variants=2"]
+    text = price(resolve("smoke", flags={"runs": str(tmp_path)}, overrides=small), cycles=2)
+    assert "up to 34 frames" in text, "10 of the stand-in, and 3 x 2 for each of 2 arms and 2 cycles"
+    assert not list(tmp_path.iterdir())
