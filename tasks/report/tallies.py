@@ -1,0 +1,133 @@
+"""Counts over whole tables: failures by kind and attribute, what was fixed, which scenes fitted their failure."""
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from evaluation.failure import FAILURE_KINDS
+from tasks.comparison import BINS
+from tasks.layout import ARMS, Cycle
+from tasks.mining import failures_of
+from tasks.report.charts import Interval
+
+# What the two kinds that are never rendered mean; the others say it by their name.
+KIND_NOTES = {"on-ignore": "on an ignore region, not rendered", "likely-label-error": "the label's fault, not rendered"}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Failures in each bin (rows) and cycle (columns) of one attribute."""
+
+    cycles: list[int]
+    rows: dict[str, list[int]]
+
+    @property
+    def most(self) -> int:
+        return max((count for row in self.rows.values() for count in row), default=1) or 1
+
+
+def counts_by_cycle(cycles: list[Cycle]) -> dict[str, Counts]:
+    """Attribute -> failures by bin and cycle. By kind all failures count, by the others those that can be fixed."""
+    numbers = [cycle.number for cycle in cycles]
+    kinds = [failures_of(cycle).counts() for cycle in cycles]
+    counts = {"kind": Counts(numbers, {kind: [of[kind] for of in kinds] for kind in FAILURE_KINDS})}
+    for by in BINS:
+        if by != "kind":
+            columns = [{row.bin: row.failures for row in _bins(cycle, by)} for cycle in cycles]
+            bins = dict.fromkeys(bin for column in columns for bin in column)
+            counts[by] = Counts(numbers, {bin: [column.get(bin, 0) for column in columns] for bin in bins})
+    return counts
+
+
+@dataclass(frozen=True)
+class BinRow:
+    """One bin of failures and what each arm made of it. An interval's value is NaN where the bin is empty."""
+
+    bin: str
+    failures: int
+    fixed: dict[str, Interval]  # arm -> share of the failures that it no longer makes
+    regressions: dict[str, Interval]  # arm -> share of what was right before that it gets wrong
+
+
+def fix_rates(cycle: Cycle) -> dict[str, list[BinRow]]:
+    """Attribute -> its bins, from the tables that the comparison wrote."""
+    return {by: _bins(cycle, by) for by in BINS}
+
+
+def _bins(cycle: Cycle, by: str) -> list[BinRow]:
+    tables = {arm: pq.read_table(cycle.comparison / f"fix_rate_{arm}_by_{by}.parquet").to_pylist() for arm in ARMS}
+    rows = []
+    for i, first in enumerate(tables[ARMS[0]]):
+        of_arm = {arm: table[i] for arm, table in tables.items()}
+        rows.append(
+            BinRow(
+                "unknown" if first["bin"] is None else str(first["bin"]),
+                int(first["failures"]),
+                {arm: _share(row["fix_rate"], row["low"], row["high"]) for arm, row in of_arm.items()},
+                {arm: _regression(row) for arm, row in of_arm.items()},
+            )
+        )
+    return rows
+
+
+def _share(value: float | None, low: float | None, high: float | None) -> Interval:
+    return {"value": _float(value), "low": _float(low), "high": _float(high)}
+
+
+def _float(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _regression(row: dict[str, Any]) -> Interval:
+    return _share(row["regression_rate"], row.get("regression_low"), row.get("regression_high"))
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """How the re-created scenes did against the pictures they were asked for. Errors are of the scenes that fitted."""
+
+    wanted: int  # scenes asked for
+    fitted: int
+    tries: int
+    median_iou: float
+    mean_occlusion_error: float  # mean of absolute values
+    mean_truncation_error: float
+    misses: list[tuple[str, int]]  # what was wrong with the tries that did not fit, most frequent first
+
+
+def reconstruction(cycle: Cycle, arm: str) -> Reconstruction | None:
+    """Summary of synthetic/ARM/reconstruction.parquet; None where nothing was re-created."""
+    file = cycle.synthetic(arm) / "reconstruction.parquet"
+    if not file.exists():
+        return None
+    table = pq.read_table(file, columns=["job", "passed", "iou", "occlusion_error", "truncation_error", "reason"])
+    passed = np.array(table["passed"].to_pylist(), bool)
+    jobs, fitted = table["job"].to_numpy(), table.filter(pa.array(passed))
+    misses: Counter[str] = Counter()
+    for reason in table.filter(pa.array(~passed))["reason"].to_pylist():
+        misses.update({_without_figures(part) for part in (reason or "no reason given").split(";")})
+    return Reconstruction(
+        wanted=len(np.unique(jobs)),
+        fitted=len(np.unique(jobs[passed])),
+        tries=len(table),
+        median_iou=_of_known(np.median, fitted["iou"].to_numpy()),
+        mean_occlusion_error=_of_known(np.mean, np.abs(fitted["occlusion_error"].to_numpy())),
+        mean_truncation_error=_of_known(np.mean, np.abs(fitted["truncation_error"].to_numpy())),
+        misses=misses.most_common(8),
+    )
+
+
+def _of_known(figure, values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(figure(known)) if len(known) else math.nan
+
+
+def _without_figures(reason: str) -> str:
+    """'IoU 0.42 < 0.70' and 'IoU 0.61 < 0.70' are one reason: 'IoU'."""
+    return re.sub(r"\s*[<>+=-]*\s*[+-]?\d+(\.\d+)?\s*(m|px)?\b", "", reason).strip(" .") or reason.strip()
