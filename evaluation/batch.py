@@ -44,6 +44,13 @@ class Batch:
         return np.searchsorted(self.object_frame, np.arange(len(self.frames)))
 
 
+def take(values: np.ndarray, index: np.ndarray, missing) -> np.ndarray:
+    """values[index], with `missing` where the index is -1. (V,), (N,) -> (N,); `values` may be empty."""
+    found = np.full(len(index), missing, values.dtype)
+    found[index >= 0] = values[index[index >= 0]]
+    return found
+
+
 def _joined(parts: Sequence[Objects] | Sequence[Detections]) -> dict[str, np.ndarray]:
     return {name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])}
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.batch import Batch
+from evaluation.batch import Batch, take
 from evaluation.curve import Area, Curve
 from evaluation.kinds import Findings
 
@@ -31,6 +31,11 @@ class Changes:
     dropped: np.ndarray  # (E,) int32
     inserted: np.ndarray  # (E,) int32
     moved: np.ndarray  # (E,) int32
+
+    @staticmethod
+    def none() -> "Changes":
+        ranks = np.zeros(0, np.int32)
+        return Changes(ranks, np.zeros(0, np.int16), ranks, ranks, ranks)
 
     @staticmethod
     def joined(parts: Sequence["Changes"]) -> "Changes":
@@ -47,22 +52,21 @@ def changes(
     """
     n = np.arange(len(findings))
     detected = findings.detection >= 0
-    own_category = batch.detections.category[findings.detection] if len(batch.detections) else np.zeros(len(n), int)
-    object_category = batch.objects.category[findings.object] if len(batch.objects) else np.zeros(len(n), int)
-    dropped = np.where(detected, rank[findings.detection], -1) if len(rank) else np.full(len(n), -1)
-    moved = np.where(findings.weak >= 0, rank[findings.weak], -1) if len(rank) else np.full(len(n), -1)
+    own_category = take(batch.detections.category, findings.detection, -1)
+    object_category = take(batch.objects.category, findings.object, -1)
+    score = take(batch.detections.score, findings.detection, np.nan)
+    dropped, moved = take(rank, findings.detection, -1), take(rank, findings.weak, -1)
 
     inserted = np.full(len(n), -1)
     for category in np.unique(object_category[findings.recovers]).tolist():
         mine = findings.recovers & (object_category == category)
-        score = batch.detections.score[findings.detection[mine]] if len(rank) else np.zeros(mine.sum())
-        of_other = np.where(detected[mine], curves[category].rank_of_score(score), typical_ranks[category])
-        inserted[mine] = np.where(detected[mine] & (own_category[mine] == category), dropped[mine], of_other)
+        inserted[mine] = np.where(detected, curves[category].rank_of_score(score), typical_ranks[category])[mine]
+    in_place = findings.recovers & detected & (own_category == object_category)  # localisation
+    inserted[in_place] = dropped[in_place]
     # A wrong detection of another category may score less than the object's own one, which then stays where it is.
     inserted[(moved >= 0) & (moved < inserted)] = -1
     moved[inserted < 0] = -1
 
-    in_place = detected & (inserted >= 0) & (own_category == object_category)
     drops = n[(dropped >= 0) & ~in_place]
     inserts = n[inserted >= 0]
     nothing = np.full(len(drops), -1)

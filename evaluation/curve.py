@@ -44,6 +44,10 @@ class Curve:
         """Where a detection of this score would stand, after those equal to it. (E,) -> (E,)."""
         return np.searchsorted(-self.score, -np.asarray(score, np.float32), side="right")
 
+    def hit_score_quantile(self, share: float) -> float:
+        """The score that `share` of the true positives do not exceed; 0 where there is none."""
+        return float(np.quantile(self.score[self.true], share)) if self.true.any() else 0.0
+
     def typical_rank(self, min_score: float) -> int:
         """Just after the true positive of median score among those of at least `min_score`; 0 where there is none."""
         hits = self.true_before[np.count_nonzero(self.score >= min_score)]

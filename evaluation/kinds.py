@@ -8,7 +8,7 @@ category's threshold) and that matching counts as false is, in this order:
     class               overlaps an object of another category by `iou_threshold`
     both                overlaps an object of another category by `background_iou`
     on-ignore           lies by half or more in an ignored object, of whatever category
-    likely-label-error  lies on nothing, with a score of `label_error_score` or more: an object nobody labelled
+    likely-label-error  lies on nothing, with a score of `label_error_scores` or more: an object nobody labelled
     background          lies on nothing
 
 A believed detection that matching ignores is on-ignore too. An object that no believed detection found is `missed`,
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.batch import Batch
+from evaluation.batch import Batch, take
 from evaluation.failure import FAILURE_KINDS, FailureKind
 from evaluation.matching import FALSE, IGNORED, TRUE, Matching
 from evaluation.overlap import Overlaps
@@ -32,19 +32,18 @@ def kind_code(kind: FailureKind) -> int:
     return FAILURE_KINDS.index(kind)
 
 
-_MISSED, _LABEL_ERROR, _ON_IGNORE = (kind_code(k) for k in ("missed", "likely-label-error", "on-ignore"))
 STANDS_FOR_OBJECT = tuple(kind_code(kind) for kind in ("localisation", "class", "both"))
 
 
 @dataclass(frozen=True)
 class KindRules:
-    """The limits that tell the kinds apart. `scores`: the score from which on each category is believed, (C,)."""
+    """The limits that tell the kinds apart."""
 
-    scores: np.ndarray
-    iou_threshold: float = 0.5
-    background_iou: float = 0.1
-    label_error_score: float = 0.9
-    min_side_px: float = 4.0
+    scores: np.ndarray  # (C,) from which on a detection of each category is believed
+    label_error_scores: np.ndarray  # (C,)
+    iou_threshold: float
+    background_iou: float
+    min_side_px: float
 
 
 @dataclass(frozen=True)
@@ -82,87 +81,121 @@ def found_by(batch: Batch, matching: Matching) -> np.ndarray:
 
 def wrong_detections(batch: Batch, matching: Matching, rules: KindRules, verdict: int = FALSE) -> np.ndarray:
     """(N,) the believed detections of this verdict, by falling score."""
-    found = np.full(len(batch.detections), False)
-    found[matching.kept] = matching.verdict[0, 0] == verdict
-    chosen = np.flatnonzero(found & believed(batch, matching, rules))
+    given = np.zeros(len(batch.detections), bool)
+    given[matching.kept] = matching.verdict[0, 0] == verdict
+    chosen = np.flatnonzero(given & believed(batch, matching, rules))
     return chosen[np.argsort(-batch.detections.score[chosen], kind="stable")]
 
 
 def classify(batch: Batch, pairs: Overlaps, matching: Matching, rules: KindRules) -> Findings:
     """The failures of a batch. `matching`: of one area range and `rules.iou_threshold`."""
-    objects, trusted = batch.objects, believed(batch, matching, rules)
-    wrong, ignored = (wrong_detections(batch, matching, rules, verdict) for verdict in (FALSE, IGNORED))
     finder = found_by(batch, matching)
-    is_found = (finder >= 0) & trusted[finder]
+    is_found = take(believed(batch, matching, rules), finder, False)
+    wrong = _wrong(batch, pairs, wrong_detections(batch, matching, rules), finder, is_found, rules)
+    absorbed = _absorbed(batch, pairs, wrong_detections(batch, matching, rules, IGNORED))
+    stood_for = wrong.object[np.isin(wrong.kind, STANDS_FOR_OBJECT)]
+    unfound = matching.wanted[0] & ~is_found
+    unfound[stood_for] = False
+    missed = _missed(batch, pairs, np.flatnonzero(unfound), finder, rules)
+    parts = [wrong, absorbed, missed]
+    findings = {name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(wrong)}
+    order = np.lexsort([findings[name] for name in ("object", "detection", "kind", "frame")])
+    return Findings(**{name: values[order] for name, values in findings.items()})
 
-    on_ignored = objects.ignore[pairs.object]
-    same = objects.category[pairs.object] == batch.detections.category[pairs.detection]
-    own_share, own = _best(batch, pairs.where(~on_ignored & same))
-    other_share, other = _best(batch, pairs.where(~on_ignored & ~same))
-    ignored_share, region = _best(batch, pairs.where(on_ignored))
 
-    kind_of = np.select(
-        [
-            own_share >= rules.iou_threshold,
-            own_share >= rules.background_iou,
-            other_share >= rules.iou_threshold,
-            other_share >= rules.background_iou,
-            ignored_share >= IGNORED_SHARE,
-            batch.detections.score >= np.float32(rules.label_error_score),
-        ],
-        [kind_code(kind) for kind in ("duplicate", "localisation", "class", "both", "on-ignore", "likely-label-error")],
-        kind_code("background"),
+def _wrong(
+    batch: Batch, pairs: Overlaps, wrong: np.ndarray, finder: np.ndarray, is_found: np.ndarray, rules: KindRules
+) -> Findings:
+    """The failures of the wrong detections, given by falling score."""
+    ignored = batch.objects.ignore[pairs.object]
+    same = batch.objects.category[pairs.object] == batch.detections.category[pairs.detection]
+    own = _best(batch, pairs.where(~ignored & same), wrong)
+    other = _best(batch, pairs.where(~ignored & ~same), wrong)
+    region = _best(batch, pairs.where(ignored), wrong)
+    nearest = own.where_better(other)
+
+    label_error_score = np.asarray(rules.label_error_scores, np.float32)[batch.detections.category[wrong]]
+    touches_own, touches_other = own.share >= rules.background_iou, other.share >= rules.background_iou
+    tests: list[tuple[FailureKind, np.ndarray]] = [
+        ("duplicate", own.share >= rules.iou_threshold),
+        ("localisation", touches_own),
+        ("class", other.share >= rules.iou_threshold),
+        ("both", touches_other),
+        ("on-ignore", region.share >= IGNORED_SHARE),
+        ("likely-label-error", batch.detections.score[wrong] >= label_error_score),
+    ]
+    decided = [test for _, test in tests]
+    kind = np.select(decided, [kind_code(name) for name, _ in tests], kind_code("background"))
+    where = [touches_own, touches_other, region.share >= IGNORED_SHARE]
+    object_ = np.select(where[:2], [own.object, other.object], -1)
+
+    stands = np.flatnonzero(np.isin(kind, STANDS_FOR_OBJECT) & ~take(is_found, object_, True))
+    recovers = np.zeros(len(wrong), bool)
+    recovers[stands[np.unique(object_[stands], return_index=True)[1]]] = True  # the first has the highest score
+    return Findings(
+        kind=kind,
+        frame=batch.detection_frame[wrong],
+        detection=wrong,
+        object=object_,
+        partner=np.select(where, [own.object, other.object, region.object], nearest.object),
+        share=np.select(where, [own.share, other.share, region.share], nearest.share),
+        weak=np.where(recovers, take(finder, object_, -1), -1),
+        recovers=recovers,
     )
-    kind = kind_of[wrong]
-    on_own, on_other = own_share >= rules.background_iou, other_share >= rules.background_iou
-    on_region = ignored_share >= IGNORED_SHARE
-    object_ = np.select([on_own, on_other], [own, other], -1)
-    nearest = np.where(own_share >= other_share, own, other)
-    partner = np.select([on_own, on_other, on_region], [own, other, region], nearest)
-    nearest_share = np.maximum(own_share, other_share)
-    share = np.select([on_own, on_other, on_region], [own_share, other_share, ignored_share], nearest_share)
 
-    mended = object_[wrong]
-    stands = np.isin(kind, STANDS_FOR_OBJECT) & ~is_found[mended]
-    first = np.zeros(len(wrong), bool)
-    first[np.flatnonzero(stands)[np.unique(mended[stands], return_index=True)[1]]] = True  # highest score first
-    explained = np.zeros(len(objects), bool)
-    explained[mended[stands]] = True
 
-    missed = np.flatnonzero(matching.wanted[0] & ~is_found & ~explained)
-    side_px = (objects.box_xyxy_px[missed, 2:] - objects.box_xyxy_px[missed, :2]).min(axis=1, initial=np.inf)
-    none, no_index = np.zeros(len(ignored), bool), np.full(len(ignored), -1)
-    weak = np.concatenate([np.where(first, finder[mended], -1), no_index, finder[missed]])
-    findings = Findings(
-        kind=np.concatenate(
-            [kind, np.full(len(ignored), _ON_IGNORE), np.where(side_px < rules.min_side_px, _LABEL_ERROR, _MISSED)]
-        ),
-        frame=np.concatenate(
-            [batch.detection_frame[wrong], batch.detection_frame[ignored], batch.object_frame[missed]]
-        ),
-        detection=np.concatenate([wrong, ignored, np.full(len(missed), -1)]),
-        object=np.concatenate([mended, no_index, missed]),
-        partner=np.concatenate([partner[wrong], region[ignored], np.full(len(missed), -1)]),
-        share=np.concatenate([share[wrong], ignored_share[ignored], _weak_share(pairs, finder, missed)]),
-        weak=weak,
-        recovers=np.concatenate([first, none, np.full(len(missed), True)]),
+def _absorbed(batch: Batch, pairs: Overlaps, absorbed: np.ndarray) -> Findings:
+    """The failures of the detections that matching gave to an ignored object."""
+    region = _best(batch, pairs.where(batch.objects.ignore[pairs.object]), absorbed)
+    none = np.full(len(absorbed), -1)
+    return Findings(
+        kind=np.full(len(absorbed), kind_code("on-ignore")),
+        frame=batch.detection_frame[absorbed],
+        detection=absorbed,
+        object=none,
+        partner=region.object,
+        share=region.share,
+        weak=none,
+        recovers=none >= 0,
     )
-    order = np.lexsort((findings.object, findings.detection, findings.kind, findings.frame))
-    return Findings(**{name: values[order] for name, values in vars(findings).items()})
 
 
-def _best(batch: Batch, pairs: Overlaps) -> tuple[np.ndarray, np.ndarray]:
-    """Each detection's largest overlap, 0 where there is none, and its object, -1: (D,), (D,)."""
+def _missed(batch: Batch, pairs: Overlaps, missed: np.ndarray, finder: np.ndarray, rules: KindRules) -> Findings:
+    """The failures of the objects that nothing found, and no other failure stands for."""
+    boxes = batch.objects.box_xyxy_px[missed]
+    too_thin = (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=np.inf) < rules.min_side_px
+    by_weak = finder[pairs.object] == pairs.detection
+    weak_share = np.zeros(len(batch.objects))
+    weak_share[pairs.object[by_weak]] = pairs.share[by_weak]
+    none = np.full(len(missed), -1)
+    return Findings(
+        kind=np.where(too_thin, kind_code("likely-label-error"), kind_code("missed")),
+        frame=batch.object_frame[missed],
+        detection=none,
+        object=missed,
+        partner=none,
+        share=weak_share[missed],
+        weak=finder[missed],
+        recovers=none < 0,
+    )
+
+
+@dataclass(frozen=True)
+class _Nearest:
+    """Of some detections: the largest overlap, 0 where there is none, and its object, -1 where there is none."""
+
+    share: np.ndarray
+    object: np.ndarray
+
+    def where_better(self, other: "_Nearest") -> "_Nearest":
+        """Of each detection the larger overlap of the two."""
+        better = self.share >= other.share
+        return _Nearest(np.where(better, self.share, other.share), np.where(better, self.object, other.object))
+
+
+def _best(batch: Batch, pairs: Overlaps, detections: np.ndarray) -> _Nearest:
     share, object_ = np.zeros(len(batch.detections)), np.full(len(batch.detections), -1)
     order = np.argsort(pairs.share, kind="stable")  # the last assignment stays
     share[pairs.detection[order]] = pairs.share[order]
     object_[pairs.detection[order]] = pairs.object[order]
-    return share, object_
-
-
-def _weak_share(pairs: Overlaps, finder: np.ndarray, missed: np.ndarray) -> np.ndarray:
-    """Overlap of each missed object with the weak detection that found it, 0 where there is none. (N,) -> (N,)."""
-    share = np.zeros(len(finder))
-    own = finder[pairs.object] == pairs.detection
-    share[pairs.object[own]] = pairs.share[own]
-    return share[missed]
+    return _Nearest(share[detections], object_[detections])

@@ -71,8 +71,8 @@ def match(
         taken_object[area[best], threshold, place_[best]] = object_[best]
 
     found = taken_object >= 0
-    area_index = np.arange(len(limits))[:, None, None]
-    took_wanted = found & wanted[area_index, taken_object] if len(objects) else found
+    wanted_or_none = np.append(wanted, np.zeros((len(limits), 1), bool), axis=1)  # index -1 is no object
+    took_wanted = wanted_or_none[np.arange(len(limits))[:, None, None], taken_object]
     too_small_or_large = _outside(box_area_px2(detections.box_xyxy_px[kept]), limits)[:, None]  # (A, 1, K)
     verdict = np.where(took_wanted, TRUE, np.where(found | too_small_or_large, IGNORED, FALSE)).astype(np.int8)
     return Matching(kept, taken_object, verdict, wanted)
