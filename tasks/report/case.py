@@ -135,4 +135,4 @@ def _at(found: Detections, box_xyxy_px: Sequence[float] | None) -> np.ndarray:
     """(N,) bool: the detection that has this very box."""
     if box_xyxy_px is None:
         return np.zeros(len(found), bool)
-    return np.isclose(found.box_xyxy_px, box_xyxy_px, atol=1e-6).all(axis=1)
+    return (np.abs(found.box_xyxy_px - np.asarray(box_xyxy_px)) < 1e-6).all(axis=1)

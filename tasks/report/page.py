@@ -99,9 +99,7 @@ def _contents(campaign: Campaign, data: Data, reason: str | None) -> dict[str, A
         "galleries": _galleries(imitation, data),
         "colours": {"truth": TRUTH, "detection": DETECTION, "request": REQUEST},
         "reconstructions": {cycle.number: tallies.reconstruction(cycle, IMITATION) for cycle in imitation},
-        "cap": findings.percent(
-            max_share_of_mix(campaign.config.loop.max_synthetic_share, campaign.config.loop.cap_of)
-        ),
+        "cap": findings.percent(max_share_of_mix(loop.max_synthetic_share, loop.cap_of)),
         "stages": stages,
         "total_s": sum(stage.seconds for stage in stages),
         "longest_s": max((stage.seconds for stage in stages), default=0) or 1,
