@@ -66,10 +66,9 @@ def most_synthetic(real: int, max_share: float) -> int:
 def draw(weights: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """At most `count` indices, ascending, drawn one after the other in proportion to the weights left.
 
-    Keys log(u) / w, the largest of which win: Efraimidis and Spirakis, Information Processing Letters 97 (2006).
+    The largest of log(w) + Gumbel noise win: Efraimidis and Spirakis's keys log(u) / w (Information Processing
+    Letters 97, 2006) on a scale where no weight overflows.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        keys = np.log(1 - rng.random(len(weights))) / weights  # 1 - u lies in (0, 1]; weight 0 gives -inf (or NaN)
-    keys[weights == 0] = -np.inf
-    wanted = min(count, int(np.count_nonzero(weights)))
-    return np.sort(np.argsort(-keys, kind="stable")[:wanted])
+    candidates = np.flatnonzero(weights)
+    keys = (np.log(weights, where=weights > 0, out=np.zeros(len(weights))) + rng.gumbel(size=len(weights)))[candidates]
+    return np.sort(candidates[np.argsort(-keys, kind="stable")[:count]])

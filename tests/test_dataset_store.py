@@ -187,7 +187,7 @@ def test_a_new_store_replaces_the_old_one_and_its_rows(tmp_path, items):
 
 
 def test_a_frame_id_that_comes_twice_is_refused_by_name(tmp_path, items, store):
-    with pytest.raises(InputError, match="'frame-3'.*rows 3 and 5"):
+    with pytest.raises(InputError, match=r"'frame-3'.*rows 3 and 5"):
         write(tmp_path / "s", [*items[:5], items[3]])
     assert not list((tmp_path / "s").iterdir())
     with pytest.raises(InputError, match="'frame-0'"):
