@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from dataset.schema import Detections, Frame, Objects
+from dataset.store import Dataset
 from evaluation.batch import Batch
 from evaluation.failure import Failure
 from evaluation.failure_table import MiningRules
+from evaluation.failures import category_curves
+from evaluation.fix_rate import SAME_PLACE_IOU
 from evaluation.matching import FALSE, TRUE, match
 from evaluation.overlap import overlaps, pair_shares
 
@@ -23,43 +27,59 @@ class Answer:
 
 
 class Judge:
-    """Judges single frames by the rules that a failure table was mined by."""
+    """Judges single frames as evaluation/fix_rate.py judges all: by the rules that a failure table was mined by."""
 
-    def __init__(self, rules: MiningRules, categories: tuple[str, ...]):
+    def __init__(self, rules: MiningRules, categories: tuple[str, ...], score_limits: Sequence[float]):
         self.categories, self._rules = categories, rules
-        self._score_limits = np.array([rules.score_thresholds[category] for category in categories], np.float32)
+        self._score_limits = np.array(score_limits, np.float32)
+
+    @staticmethod
+    def when_mined(rules: MiningRules, categories: tuple[str, ...]) -> "Judge":
+        return Judge(rules, categories, [rules.score_thresholds[category] for category in categories])
+
+    @staticmethod
+    def of_detector(rules: MiningRules, dataset: Dataset, detections_file: Path) -> "Judge":
+        """With the detector's own score thresholds, where the rules fitted those of the one that was mined."""
+        if not rules.fitted:
+            return Judge.when_mined(rules, dataset.categories)
+        curves, _ = category_curves(dataset, detections_file, rules.iou_threshold, rules.max_detections)
+        return Judge(rules, dataset.categories, [curve.best_f1_score() for curve in curves])
 
     def believed(self, detections: Detections) -> np.ndarray:
         """(N,) bool: of a score that counts."""
         return detections.score >= self._score_limits[detections.category]
 
     def answer(self, failure: Failure, frame: Frame, objects: Objects, detections: Detections) -> Answer:
-        """A failure to find an object is mended when a believed detection finds it; a false positive, when no believed
-        false one of its category lies there any more."""
-        batch = Batch.of([(frame, objects, detections)])
-        matching = match(batch, overlaps(batch), [self._rules.iou_threshold], max_detections=self._rules.max_detections)
-        verdict = np.zeros(len(detections), np.int8)
-        taken = np.full(len(detections), -1)
-        verdict[matching.kept], taken[matching.kept] = matching.verdict[0, 0], matching.object[0, 0]
-        if failure.object_index >= 0 and failure.kind != "duplicate":
-            return self._finding(detections, (verdict == TRUE) & (taken == failure.object_index))
-        return self._false_positive(failure, detections, verdict == FALSE)
-
-    def _finding(self, detections: Detections, finds: np.ndarray) -> Answer:
-        if not finds.any():
-            return Answer(False, "not found", finds)
-        score = detections.score[finds].max()
-        fixed = bool((finds & self.believed(detections)).any())
-        return Answer(fixed, f"found, score {score:.2f}" if fixed else f"too unsure, score {score:.2f}", finds)
-
-    def _false_positive(self, failure: Failure, detections: Detections, false: np.ndarray) -> Answer:
-        box = failure.detection_box_xyxy_px or failure.box_xyxy_px
-        category = self.categories.index(failure.detected_category or failure.category)
-        there = iou_with(detections.box_xyxy_px, box) >= self._rules.iou_threshold
-        again = false & there & (detections.category == category) & self.believed(detections)
+        """Fixed when the object, where there is one, is found, and no false positive lies on the old one's place."""
+        finds, false = self._verdicts(failure, frame, objects, detections)
+        score = detections.score.max(where=finds, initial=0)
+        again = false & self._same_place(failure, detections)
+        if failure.object_index >= 0 and not (finds & self.believed(detections)).any():
+            return Answer(False, f"too unsure, score {score:.2f}" if finds.any() else "not found", finds | again)
         if again.any():
-            return Answer(False, f"still there, score {detections.score[again].max():.2f}", again)
-        return Answer(True, "gone", again)
+            return Answer(False, f"still there, score {detections.score[again].max():.2f}", finds | again)
+        return Answer(True, f"found, score {score:.2f}" if failure.object_index >= 0 else "gone", finds)
+
+    def _verdicts(
+        self, failure: Failure, frame: Frame, objects: Objects, detections: Detections
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) bool each: finds the failure's object, at whatever score; is a false positive that is believed."""
+        batch = Batch.of([(frame, objects, detections)])
+        rules = self._rules
+        matching = match(batch, overlaps(batch), [rules.iou_threshold], max_detections=rules.max_detections)
+        verdict, taken = np.zeros(len(detections), np.int8), np.full(len(detections), -1)
+        verdict[matching.kept], taken[matching.kept] = matching.verdict[0, 0], matching.object[0, 0]
+        false = np.zeros(len(detections), bool)
+        false[matching.kept] = matching.verdict[0, 0] == FALSE
+        finds = (verdict == TRUE) & (taken == failure.object_index) & (failure.object_index >= 0)
+        return finds, false & self.believed(detections)
+
+    def _same_place(self, failure: Failure, detections: Detections) -> np.ndarray:
+        """(N,) bool: of the category and on the box of the old false positive; a missed object had none."""
+        if failure.kind == "missed" or failure.detected_category is None or failure.detection_box_xyxy_px is None:
+            return np.zeros(len(detections), bool)
+        same = detections.category == self.categories.index(failure.detected_category)
+        return same & (iou_with(detections.box_xyxy_px, failure.detection_box_xyxy_px) >= SAME_PLACE_IOU)
 
 
 def iou_with(boxes_xyxy_px: np.ndarray, box_xyxy_px: Sequence[float] | np.ndarray) -> np.ndarray:

@@ -43,26 +43,26 @@ def picture_case(
     before: Detections,
     now: Detections,
     scenes: Sequence[tuple[Frame, Objects]],
-    judge: Judge,
+    judges: tuple[Judge, Judge],
 ) -> Case:
-    """Reads the real frame and those of the scenes; all pictures show the same region."""
+    """Reads the real frame and those of the scenes; all pictures show the same region. judges: of before and of now."""
     frame, objects = labelled
     image = read_image(frame.image_path)
     region = region_around(failure.box_xyxy_px, frame.width_px, frame.height_px)
     truth = _truth(objects, failure.object_index)
 
-    def picture(detections: Detections, decisive: np.ndarray, caption: str) -> Picture:
+    def picture(detections: Detections, judge: Judge, decisive: np.ndarray, caption: str) -> Picture:
         marks = [*truth, *_detections(detections, decisive, judge)]
         alt = f"Real frame {frame.frame_id} around a {failure.kind} {failure.category}; {caption}"
         return Picture(draw(image, marks, region, PICTURE_WIDTH_PX), caption, alt)
 
-    verdict = judge.answer(failure, frame, objects, now)
+    verdict = judges[1].answer(failure, frame, objects, now)
     return Case(
         f"{failure.kind}: {failure.category}",
         facts(failure),
-        picture(before, _at(before, failure.detection_box_xyxy_px), f"before: {said(failure)}"),
+        picture(before, judges[0], _at(before, failure.detection_box_xyxy_px), f"before: {said(failure)}"),
         [_scene(failure, frame, *scene, place) for place, scene in enumerate(scenes, start=1)],
-        picture(now, verdict.decisive, f"now: {verdict.text}"),
+        picture(now, judges[1], verdict.decisive, f"now: {verdict.text}"),
         verdict.fixed,
     )
 
@@ -135,4 +135,4 @@ def _at(found: Detections, box_xyxy_px: Sequence[float] | None) -> np.ndarray:
     """(N,) bool: the detection that has this very box."""
     if box_xyxy_px is None:
         return np.zeros(len(found), bool)
-    return (np.abs(found.box_xyxy_px - np.asarray(box_xyxy_px)) < 1e-6).all(axis=1)
+    return np.all(np.abs(found.box_xyxy_px - np.asarray(box_xyxy_px)) < 1e-6, axis=1, keepdims=True)[:, 0]

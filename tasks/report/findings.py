@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from tasks.layout import RANDOM, REAL
+from tasks.layout import ARMS, BASELINE, IMITATION, RANDOM, REAL
 from tasks.report.charts import Interval, known, outside_noise
 
 UNKNOWN = "unknown"
@@ -47,25 +47,40 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 
-def headline(records: list[dict[str, Any]]) -> list[str]:
-    """One sentence for the detector that counts, one for each control. records: metrics.json of each cycle, in order.
-
-    The detector is the champion where an imitation cycle made it, else the newest one. The test split speaks where
-    there is one, as val has already chosen.
-    """
+def detector_that_counts(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """The record of the cycle whose detector is champion, where an imitation cycle made it; else the newest."""
     champion = records[-1]["champion"]["cycle"]
-    record = next(record for record in records if record["cycle"] == champion) if champion > 0 else records[-1]
-    arm = "imitation" if record["cycle"] else "baseline"
+    return next((record for record in records if record["cycle"] == champion > 0), records[-1])
+
+
+def headline(records: list[dict[str, Any]]) -> list[str]:
+    """A sentence for the detector that counts and one for each control. records: metrics.json of the cycles, in order.
+
+    The test split speaks where there is one, as val has already chosen.
+    """
+    record = detector_that_counts(records)
+    arm = IMITATION if record["cycle"] else BASELINE
     split = "test" if "test" in record["arms"][arm] else "val"
     score = record["arms"][arm][split]["intervals"]["mAP"]
-    if arm == "baseline":
-        return [f"The baseline reaches {number(score['value'])} mAP on {split}. No imitation cycle is finished yet."]
-    title = "the champion" if champion > 0 else "the newest detector; none has beaten the baseline outside the noise"
-    sentences = [f"Cycle {record['cycle']}'s detector ({title}) reaches {number(score['value'])} mAP on {split}."]
+    reaches = f"reaches {number(score['value'])} mAP on {split} ({bounds(score)})"
+    if arm == BASELINE:
+        return [f"The baseline {reaches}. No imitation cycle is finished yet."]
+    crowned = record["champion"]["promoted"] and record["champion"]["cycle"] == record["cycle"]
+    title = "the champion" if crowned else "the newest; none has beaten the baseline outside the noise"
+    sentences = [f"Cycle {record['cycle']}'s detector ({title}) {reaches}."]
     sentences += [gain_sentence(record["gains"][other][split]["mAP"], CONTROLS[other]) for other in CONTROLS]
     if split == "val":
-        sentences.append("Val also decided when to stop: a test split of its own would be the fairer judge.")
+        sentences.append("Val also decides when to stop and who is champion: a test split would be the fairer judge.")
     return sentences
+
+
+def fix_sentence(fixed: dict[str, Interval]) -> str:
+    """Which share of the failures each arm no longer makes. fixed: arm -> share of the same failures."""
+    said = [f"{percent(fixed[arm]['value'])} ({percent_bounds(fixed[arm])})" for arm in ARMS]
+    return (
+        f"Of the failures mined for that cycle it no longer makes {said[0]}; "
+        f"with random scenes it would be {said[1]}, with real frames alone {said[2]}."
+    )
 
 
 def gain_sentence(gain: Interval, control: str) -> str:

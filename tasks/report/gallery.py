@@ -33,14 +33,15 @@ def cases(cycle: Cycle, data: Data, count: int) -> Iterator[Case]:
     frame_ids = {failure.frame_id for failure in chosen}
     pool = Dataset.open(data.pool)
     row_of = {name: row for row, name in enumerate(pool.frame_ids().tolist()) if name in frame_ids}
+    file_now = cycle.detections(IMITATION, 0) / "pool.parquet"
     then = detections_on(before.detections(learner(before), 0) / "pool.parquet", frame_ids)
-    now = detections_on(cycle.detections(IMITATION, 0) / "pool.parquet", frame_ids)
+    now = detections_on(file_now, frame_ids)
     scenes = scenes_for(Dataset.open(cycle.synthetic(IMITATION)), {failure.failure_id for failure in chosen})
-    judge = Judge(table.rules, pool.categories)
+    judges = Judge.when_mined(table.rules, pool.categories), Judge.of_detector(table.rules, pool, file_now)
     for failure in chosen:
         row, frame_id = row_of[failure.frame_id], failure.frame_id
         labelled = pool.frame(row), pool.objects(row)
-        yield picture_case(failure, labelled, then[frame_id], now[frame_id], scenes[failure.failure_id], judge)
+        yield picture_case(failure, labelled, then[frame_id], now[frame_id], scenes[failure.failure_id], judges)
 
 
 def costliest_of_each_kind(table: FailureTable, candidates: set[str], count: int) -> list[Failure]:

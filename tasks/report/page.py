@@ -79,7 +79,7 @@ def _contents(campaign: Campaign, data: Data, reason: str | None) -> dict[str, A
         "name": run.name,
         "style": Markup((FOLDER / "style.css").read_text()),
         "stand_in": any((dataset.sources() == "stand-in").any() for dataset in datasets.values()),
-        "headline": findings.headline(records),
+        "headline": [*findings.headline(records), *_fixes(campaign, records)],
         "reason": reason,
         "frames": {name: len(dataset) for name, dataset in datasets.items()},
         "seeds": len(campaign.seeds),
@@ -114,3 +114,9 @@ def _galleries(imitation: list[Cycle], data: Data) -> dict[int, Iterator[Case]]:
     """Cycle -> its cases, made while the page is written, so that one at a time is in memory."""
     count = max(1, min(CASES_A_CYCLE, CASES_IN_ALL // max(len(imitation), 1)))
     return {cycle.number: cases(cycle, data, count) for cycle in imitation}
+
+
+def _fixes(campaign: Campaign, records: list[dict[str, Any]]) -> list[str]:
+    """The sentence on what was fixed, for the detector that the headline speaks of."""
+    cycle = campaign.cycle(findings.detector_that_counts(records)["cycle"])
+    return [findings.fix_sentence({arm: tallies.fixed_share(cycle, arm) for arm in ARMS})] if cycle.number else []

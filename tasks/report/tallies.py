@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evaluation.failure import FAILURE_KINDS
+from evaluation.fix_rate import wilson
 from tasks.comparison import BINS
 from tasks.layout import ARMS, Cycle
 from tasks.mining import failures_of
@@ -61,31 +62,39 @@ def fix_rates(cycle: Cycle) -> dict[str, list[BinRow]]:
 
 
 def _bins(cycle: Cycle, by: str) -> list[BinRow]:
-    tables = {arm: pq.read_table(cycle.comparison / f"fix_rate_{arm}_by_{by}.parquet").to_pylist() for arm in ARMS}
-    rows = []
-    for i, first in enumerate(tables[ARMS[0]]):
-        of_arm = {arm: table[i] for arm, table in tables.items()}
-        rows.append(
-            BinRow(
-                "unknown" if first["bin"] is None else str(first["bin"]),
-                int(first["failures"]),
-                {arm: _share(row["fix_rate"], row["low"], row["high"]) for arm, row in of_arm.items()},
-                {arm: _regression(row) for arm, row in of_arm.items()},
-            )
+    """Each arm's table has the same bins: they are those of the failures and of what was right before."""
+    tables = {arm: {row["bin"]: row for row in _fix_rate(cycle, arm, by)} for arm in ARMS}
+    bins = dict.fromkeys(bin for table in tables.values() for bin in table)
+    return [
+        BinRow(
+            bin,
+            max(table[bin]["failures"] for table in tables.values() if bin in table),
+            {arm: _interval(table.get(bin), "fix_rate", "low", "high") for arm, table in tables.items()},
+            {
+                arm: _interval(table.get(bin), "regression_rate", "regression_low", "regression_high")
+                for arm, table in tables.items()
+            },
         )
-    return rows
+        for bin in bins
+    ]
 
 
-def _share(value: float | None, low: float | None, high: float | None) -> Interval:
-    return {"value": _float(value), "low": _float(low), "high": _float(high)}
+def _fix_rate(cycle: Cycle, arm: str, by: str) -> list[dict[str, Any]]:
+    return pq.read_table(cycle.comparison / f"fix_rate_{arm}_by_{by}.parquet").to_pylist()
 
 
-def _float(value: float | None) -> float:
-    return math.nan if value is None else float(value)
+def _interval(row: dict[str, Any] | None, value: str, low: str, high: str) -> Interval:
+    """All NaN for a bin that this arm's table does not have: by kind, an arm may break things in a way others do not."""
+    if row is None:
+        return {"value": math.nan, "low": math.nan, "high": math.nan}
+    return {"value": row[value], "low": row[low], "high": row[high]}
 
 
-def _regression(row: dict[str, Any]) -> Interval:
-    return _share(row["regression_rate"], row.get("regression_low"), row.get("regression_high"))
+def fixed_share(cycle: Cycle, arm: str) -> Interval:
+    """Of all failures mined for a cycle and worth a scene, the share that the arm fixed, with Wilson's interval."""
+    rows = _fix_rate(cycle, arm, "kind")
+    value, low, high = wilson(*(np.array([sum(row[name] for row in rows)]) for name in ("fixed", "failures")))
+    return {"value": float(value[0]), "low": float(low[0]), "high": float(high[0])}
 
 
 @dataclass(frozen=True)
