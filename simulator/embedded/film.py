@@ -16,6 +16,8 @@ MID_GREY = 0.18
 # A camera lifts dark scenes, but not all the way to mid grey: at night the picture stays dark.
 ADAPTATION = 0.82
 DARKEST_METERED = 0.004
+# Each channel sees a little of the others: a lamp too bright for the film turns white, as it does on a sensor.
+CROSSTALK = np.array([[0.93, 0.035, 0.035], [0.035, 0.93, 0.035], [0.035, 0.035, 0.93]], np.float32)
 GLARE_SHARE = 0.035  # of the light, scattered in the lens
 GLARE_SIGMA = 0.012  # of the picture's width
 
@@ -63,7 +65,7 @@ def _black_body_rgb(temperature_k: float) -> np.ndarray:
 
 def filmic(light: np.ndarray) -> np.ndarray:
     """Tone curve with a toe and a long shoulder, 0-1: the rational fit to ACES of Narkowicz (2015)."""
-    x = light * np.float32(0.85)
+    x = light @ CROSSTALK * np.float32(0.85)
     return np.clip(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0, 1)
 
 

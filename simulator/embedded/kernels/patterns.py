@@ -3,9 +3,9 @@
 """Procedural textures: what the numbers of mesh.PATTERNS look like.
 
 Evaluated at the hit point in the mesh's own frame, so that a pattern moves with its actor. `pattern_scale_m` is the
-size of what repeats: the storey of a facade, a slab, a pair of stripes, the mottles of cloth; for the others it
-stretches the whole texture (1 is natural size). Detail finer than `footprint_m`, the width of a pixel on the surface, fades to its mean instead
-of flickering.
+size of what repeats: the storey of a facade, a slab, a pair of stripes, a clump of leaves, the mottles of cloth; for
+the others it stretches the whole texture (1 is natural size). Detail finer than `footprint_m`, the width of a pixel
+on the surface, fades to its mean instead of flickering.
 """
 
 import warp as wp
@@ -145,15 +145,16 @@ def textured(
         out.color = base.color * (1.0 + 0.5 * tint * sharp + 0.15 * stain)
         out.color = wp.lerp(out.color, wp.vec3(0.42, 0.40, 0.37), 0.75 * joint * sharp + 0.12 * (1.0 - sharp))
     elif pattern == LEAVES:
-        coarse = noise3(point * (2.2 / scale), 31)
-        fine = noise3(point * (9.0 / scale), 37) * detail(0.11 * scale, footprint_m)
-        tiny = noise3(point * (27.0 / scale), 41) * detail(0.04 * scale, footprint_m)
+        coarse = noise3(point * (0.55 / scale), 31)
+        fine = noise3(point * (2.2 / scale), 37) * detail(0.45 * scale, footprint_m)
+        tiny = noise3(point * (6.7 / scale), 41) * detail(0.15 * scale, footprint_m)
         light = 1.0 + 0.75 * coarse + 0.85 * fine + 0.6 * tiny
         out.color = base.color * wp.clamp(light, 0.15, 2.2)
         out.color = out.color + wp.vec3(0.05, 0.035, 0.0) * wp.max(coarse, 0.0)
-        out.bump = wp.vec3(
-            noise3(point * (7.0 / scale), 43), noise3(point * (7.0 / scale), 47), noise3(point * (7.0 / scale), 53)
-        ) * (1.6 * detail(0.15 * scale, footprint_m))
+        toss = point * (1.7 / scale)
+        out.bump = wp.vec3(noise3(toss, 43), noise3(toss, 47), noise3(toss, 53)) * (
+            1.6 * detail(0.6 * scale, footprint_m)
+        )
     elif pattern == GRASS:
         patch = fractal_noise(wp.uint32(61), at * (0.23 / scale), 3)
         blade = noise3(point * (17.0 / scale), 67) * detail(0.06 * scale, footprint_m)

@@ -7,6 +7,8 @@ from simulator.embedded.kernels.atmosphere import through_fog, whole_sky
 from simulator.embedded.kernels.records import Geometry, Pinhole, Sky
 from simulator.embedded.kernels.shading import FAR_M, lamp_haze, shaded, surface_at
 
+SKY_FACE = wp.constant(-1)
+NO_FACE = wp.constant(-2)
 NEAR_M = wp.constant(0.1)  # depth where the camera's rays start: nothing nearer is seen
 HALO_EXTINCTION_PER_M = wp.constant(1.0e-3)  # thinner air shows no halo about lamps
 
@@ -31,6 +33,18 @@ def film_ray(camera: Pinhole, x_px: float, y_px: float) -> wp.vec3:
 
 
 @wp.func
+def alike(geometry: Geometry, face: int, normal: wp.vec3, other: int) -> bool:
+    """Whether two faces are pieces of one even surface, lit alike within a pixel."""
+    if face == other:
+        return True
+    if other < 0 or geometry.material[face] != geometry.material[other]:
+        return False
+    if geometry.instance[face] != geometry.instance[other]:
+        return False
+    return wp.abs(wp.dot(normal, wp.mesh_eval_face_normal(geometry.tree, other))) > 0.98
+
+
+@wp.func
 def sample(
     geometry: Geometry,
     sky: Sky,
@@ -40,15 +54,21 @@ def sample(
     ambient_ray: int,
     mirror_ray: int,
     seed: int,
+    known: Light,
 ) -> Light:
+    """Light through a point of the film; `known` is taken again where the ray meets the same surface."""
     ray = film_ray(camera, x_px, y_px)
     per_depth = wp.length(ray)
     direction = ray / per_depth
     start = camera.origin + ray * NEAR_M
     out = Light()
-    out.face = -1
+    out.face = SKY_FACE
     distance = float(FAR_M)
     hit = wp.mesh_query_ray(geometry.tree, start, direction, FAR_M, -1)
+    if hit.result and alike(geometry, hit.face, hit.normal, known.face):
+        return known
+    if not hit.result and known.face == SKY_FACE:
+        return known
     if hit.result:
         distance = hit.t + NEAR_M * per_depth
         out.face = hit.face
@@ -86,9 +106,11 @@ def label_and_light(
 ):
     row, column = wp.tid()
     pixel = row * camera.width + column
-    light = sample(
-        geometry, sky, camera, float(column) + 0.5, float(row) + 0.5, ambient_ray, mirror_ray, seed + pixel * 64
-    )
+    x_px = float(column) + 0.5
+    y_px = float(row) + 0.5
+    nothing = Light()
+    nothing.face = NO_FACE
+    light = sample(geometry, sky, camera, x_px, y_px, ambient_ray, mirror_ray, seed + pixel * 64, nothing)
     radiance[row, column] = light.radiance
     albedo[row, column] = light.albedo
     normal[row, column] = light.normal
@@ -149,24 +171,32 @@ def light_again(
     mirror_ray: int,
     seed: int,
     samples: int,
+    reuse: int,
     pixels: wp.array[wp.int32],
     radiance: wp.array2d[wp.vec3],
     albedo: wp.array2d[wp.vec3],
     normal: wp.array2d[wp.vec3],
+    face: wp.array2d[wp.int32],
 ):
+    """Mean of what is there and `samples` more; with `reuse`, only surfaces not yet seen in the pixel are shaded."""
     pixel = pixels[wp.tid()]
     row = pixel // camera.width
     column = pixel - row * camera.width
-    light_sum = radiance[row, column]
-    albedo_sum = albedo[row, column]
-    normal_sum = normal[row, column]
+    known = Light()
+    known.radiance = radiance[row, column]
+    known.albedo = albedo[row, column]
+    known.normal = normal[row, column]
+    known.face = wp.where(reuse == 1, face[row, column], NO_FACE)
+    light_sum = known.radiance
+    albedo_sum = known.albedo
+    normal_sum = known.normal
     for index in range(samples):
         own_seed = seed + pixel * 64 + 2 * (index + 1)
         random = wp.rand_init(own_seed, 5)
         # strata down the pixel: the samples of one pixel never bunch up
         x_px = float(column) + wp.randf(random)
         y_px = float(row) + (float(index) + wp.randf(random)) / float(samples)
-        light = sample(geometry, sky, camera, x_px, y_px, ambient_ray, mirror_ray, own_seed)
+        light = sample(geometry, sky, camera, x_px, y_px, ambient_ray, mirror_ray, own_seed, known)
         light_sum += light.radiance
         albedo_sum += light.albedo
         normal_sum += light.normal

@@ -16,7 +16,7 @@ from simulator.embedded.kernels.records import Geometry, Sky
 FAR_M = wp.constant(1.0e5)
 SKIN_M = wp.constant(2.0e-3)  # rays leave a surface from this far above it
 AMBIENT_REACH_M = wp.constant(25.0)  # what is further away does not darken a corner
-NIGHT_EMISSION = wp.constant(0.5)
+NIGHT_EMISSION = wp.constant(1.2)
 TRAFFIC_LIGHT_TAG = wp.constant(7)
 BLOCKED_BOUNCE = wp.constant(0.45)  # share of unshadowed light that a surface met by an ambient ray is taken to get
 
@@ -192,7 +192,9 @@ def lamp_gives(geometry: Geometry, index: int, position: wp.vec3) -> wp.vec3:
         inward = -wp.dot(to_lamp, lamp.direction) / distance
         edge = 0.35 * (1.0 - lamp.cos_cone)
         cone = wp.smoothstep(lamp.cos_cone - edge, lamp.cos_cone + edge, inward)
-        cone = cone * (0.15 + 0.85 * wp.pow(wp.clamp(inward, 0.0, 1.0), 12.0))
+        # a narrow beam is brightest in its middle, a street lamp even
+        peak = 12.0 * wp.smoothstep(0.5, 0.85, lamp.cos_cone)
+        cone = cone * (0.15 + 0.85 * wp.pow(wp.clamp(inward, 0.01, 1.0), peak))
     return lamp.intensity * (cone / (distance * distance))
 
 
@@ -236,7 +238,7 @@ def lamp_haze(geometry: Geometry, sky: Sky, origin: wp.vec3, direction: wp.vec3,
     """Light of the lamps scattered into the ray by the air: the halo about a lamp in fog.
 
     Single isotropic scattering of a point light along a segment has the closed form (atan(b/h) - atan(a/h)) / h,
-    with h the lamp's distance from the ray; a directed lamp is taken at a quarter of its strength all around.
+    with h the lamp's distance from the ray; a directed lamp is spread evenly, weaker the narrower it is.
     """
     total = wp.vec3(0.0, 0.0, 0.0)
     for index in range(geometry.lamps.shape[0]):
@@ -245,7 +247,7 @@ def lamp_haze(geometry: Geometry, sky: Sky, origin: wp.vec3, direction: wp.vec3,
         along = wp.dot(offset, direction)
         height = wp.max(wp.length(offset - direction * along), 0.08)
         arc = wp.atan2(distance_m - along, height) + wp.atan2(along, height)
-        share = wp.where(lamp.cos_cone > -1.5, 0.25, 1.0)
+        share = wp.clamp(1.1 - lamp.cos_cone, 0.15, 1.0)
         left = wp.exp(-sky.extinction_per_m * wp.max(along, 0.0))
         total += lamp.intensity * (share * left * arc / (height * 12.566))
     return total * (sky.extinction_per_m * sky.lamp_level)
