@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from evaluation.attributes import ordered
 from evaluation.failure import FAILURE_KINDS
 from evaluation.fix_rate import wilson
 from tasks.comparison import BINS
@@ -62,31 +63,37 @@ def fix_rates(cycle: Cycle) -> dict[str, list[BinRow]]:
 
 
 def _bins(cycle: Cycle, by: str) -> list[BinRow]:
-    """Each arm's table has the same bins: they are those of the failures and of what was right before."""
     tables = {arm: {row["bin"]: row for row in _fix_rate(cycle, arm, by)} for arm in ARMS}
-    bins = dict.fromkeys(bin for table in tables.values() for bin in table)
-    return [
-        BinRow(
-            bin,
-            max(table[bin]["failures"] for table in tables.values() if bin in table),
-            {arm: _interval(table.get(bin), "fix_rate", "low", "high") for arm, table in tables.items()},
-            {
-                arm: _interval(table.get(bin), "regression_rate", "regression_low", "regression_high")
-                for arm, table in tables.items()
-            },
+    rows = []
+    for bin in ordered(by, {bin for table in tables.values() for bin in table}):
+        of_arm = {arm: table.get(bin) or _untouched(table) for arm, table in tables.items()}
+        rows.append(
+            BinRow(
+                bin,
+                max(row["failures"] for row in of_arm.values()),
+                {arm: _interval(row, "fix_rate", "low", "high") for arm, row in of_arm.items()},
+                {
+                    arm: _interval(row, "regression_rate", "regression_low", "regression_high")
+                    for arm, row in of_arm.items()
+                },
+            )
         )
-        for bin in bins
-    ]
+    return rows
 
 
 def _fix_rate(cycle: Cycle, arm: str, by: str) -> list[dict[str, Any]]:
     return pq.read_table(cycle.comparison / f"fix_rate_{arm}_by_{by}.parquet").to_pylist()
 
 
-def _interval(row: dict[str, Any] | None, value: str, low: str, high: str) -> Interval:
-    """All NaN for a bin that this arm's table does not have: by kind, an arm may break things in a way others do not."""
-    if row is None:
-        return {"value": math.nan, "low": math.nan, "high": math.nan}
+def _untouched(table: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The row of a kind that an arm's table leaves out: no such failure before, and nothing broken in that way."""
+    found_before = np.array([max((row["found_before"] for row in table.values()), default=0)])
+    rate, low, high = (float(value[0]) for value in wilson(np.zeros(1), found_before))
+    broken = {"regression_rate": rate, "regression_low": low, "regression_high": high}
+    return {"failures": 0, "fix_rate": math.nan, "low": math.nan, "high": math.nan} | broken
+
+
+def _interval(row: dict[str, Any], value: str, low: str, high: str) -> Interval:
     return {"value": row[value], "low": row[low], "high": row[high]}
 
 
