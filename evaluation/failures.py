@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from dataset.errors import InputError
 from dataset.store import Dataset
+from evaluation.attributes import attributes
 from evaluation.average_precision import record
 from evaluation.batch import Batch, batches, take
 from evaluation.cost import Changes, changes, costs
@@ -98,8 +99,6 @@ def _columns(batch: Batch, findings: Findings, categories: tuple[str, ...]) -> d
     shown = np.where(findings.detection >= 0, findings.detection, findings.weak)
     has_object, has_detection = object_ >= 0, shown >= 0
     names = np.array(categories, dtype=object)
-    frames = [batch.frames[frame] for frame in findings.frame.tolist()]
-
     detection_box = np.zeros((len(findings), 4))
     detection_box[has_detection] = detections.box_xyxy_px[shown[has_detection]]
     box = detection_box.copy()
@@ -112,8 +111,7 @@ def _columns(batch: Batch, findings: Findings, categories: tuple[str, ...]) -> d
     kinds = [FAILURE_KINDS[kind] for kind in findings.kind.tolist()]
     first_object = batch.first_object()[findings.frame]
     object_index = np.where(has_object, object_ - first_object, -1)
-    frame_ids = [frame.frame_id for frame in frames]
-    x_m, z_m = (take(objects.location_xyz_m[:, axis], object_, np.nan) for axis in (0, 2))
+    frame_ids = [batch.frames[frame].frame_id for frame in findings.frame.tolist()]
     return {
         "failure_id": _failure_ids(frame_ids, kinds, object_index, box, detection_box, detected),
         "frame_id": frame_ids,
@@ -123,22 +121,14 @@ def _columns(batch: Batch, findings: Findings, categories: tuple[str, ...]) -> d
         "object_index": object_index.astype(np.int32),
         "detection_box_xyxy_px": _box_array(detection_box, has_detection),
         "detected_category": detected.tolist(),
-        "score": _floats(take(detections.score, shown, np.nan)),
+        "score": take(detections.score, shown, np.nan),
         "best_iou": findings.share,
         "partner_index": np.where(findings.partner >= 0, findings.partner - first_object, -1).astype(np.int32),
-        "distance_m": _floats(np.hypot(x_m, z_m)),
-        "bearing_deg": _floats(np.degrees(np.arctan2(x_m, z_m))),
-        "yaw_rad": _floats(take(objects.yaw_rad, object_, np.nan)),
-        "height_px": _floats(box[:, 3] - box[:, 1]),
-        "occlusion": _floats(take(objects.occlusion, object_, np.nan)),
-        "truncation": _floats(take(objects.truncation, object_, np.nan)),
-        "time_of_day": [frame.time_of_day for frame in frames],
-        "weather": [frame.weather for frame in frames],
+    } | {
+        # NaN stays NaN, the schema's unknown number; None becomes null.
+        name: pa.array(values.tolist() if values.dtype == object else values, from_pandas=False)
+        for name, values in attributes(batch, findings.frame, object_, box).items()
     }
-
-
-def _floats(values: np.ndarray) -> pa.Array:
-    return pa.array(values.astype(np.float32), from_pandas=False)  # NaN stays NaN, 'unknown' as in the schema
 
 
 def _box_array(box_xyxy_px: np.ndarray, known: np.ndarray) -> pa.Array:

@@ -25,21 +25,24 @@ def overlaps(batch: Batch) -> Overlaps:
     Computed from xywh as pycocotools' bbIou does, since the last bit decides ties and limits.
     """
     objects_of_frame = np.bincount(batch.object_frame, minlength=len(batch.frames))
-    detection, object_ = _pairs(batch.detection_frame, objects_of_frame)
+    detection, object_ = pairs_within_frames(batch.detection_frame, objects_of_frame)
     ignored = batch.objects.ignore[object_]
     share = pair_shares(batch.detections.box_xyxy_px[detection], batch.objects.box_xyxy_px[object_], ignored)
     touching = share > 0
     return Overlaps(detection, object_, share).where(touching)
 
 
-def _pairs(detection_frame: np.ndarray, objects_of_frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs of one frame's detections and objects: two (P,) int64 arrays of flat indices."""
-    first_object = np.cumsum(objects_of_frame) - objects_of_frame
-    partners = objects_of_frame[detection_frame]  # (D,)
-    detection = np.repeat(np.arange(len(detection_frame)), partners)
+def pairs_within_frames(frame: np.ndarray, others_of_frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All pairs of a thing and another of its frame: (N,), (F,) -> two (P,) int64 arrays of flat indices.
+
+    `frame`: of each thing, in any order. `others_of_frame`: how many others each frame has; they lie in frame order.
+    """
+    first_other = np.cumsum(others_of_frame) - others_of_frame
+    partners = others_of_frame[frame]
+    thing = np.repeat(np.arange(len(frame)), partners)
     first_pair = np.cumsum(partners) - partners
-    object_ = np.arange(len(detection)) - np.repeat(first_pair - first_object[detection_frame], partners)
-    return detection, object_
+    other = np.arange(len(thing)) - np.repeat(first_pair - first_other[frame], partners)
+    return thing, other
 
 
 def pair_shares(box_xyxy_px: np.ndarray, other_xyxy_px: np.ndarray, of_first: np.ndarray) -> np.ndarray:
