@@ -7,7 +7,7 @@ from models.detector.config import DetectorConfig, LossWeights
 from models.detector.loss import detector_loss
 from models.detector.network import GridOutput
 from models.detector.samples import padded
-from models.detector.targets import GridTargets, decode, rasterise
+from models.detector.targets import GridTargets, decode, encode, rasterise
 
 CONFIG = DetectorConfig(input_width_px=320, input_height_px=192)
 CAR, PERSON = 0, 1
@@ -116,8 +116,9 @@ def test_a_box_off_by_a_tenth_of_its_width_costs_the_same_near_and_far():
     for size in (20, 160):
         targets = targets_of(Objects.of([CAR], [[32, 16, 32 + size, 16 + size]]))
         output = perfect_output(targets)
-        costs.append(float(loss_of(output._replace(box=output.box + 0.1 * size), targets)["loss_box"]))
-    assert costs[0] == pytest.approx(costs[1], rel=1e-3) and costs[0] == pytest.approx(0.1, rel=1e-3)
+        shifted = encode(decode(output.box, CONFIG) + torch.tensor([0.1 * size, 0, 0.1 * size, 0]), CONFIG)
+        costs.append(float(loss_of(output._replace(box=shifted), targets)["loss_box"]))
+    assert costs[0] == pytest.approx(costs[1], rel=1e-3) and costs[0] == pytest.approx(0.1 / 4, rel=1e-3)
 
 
 def test_ignored_cells_have_no_gradient():

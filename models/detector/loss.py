@@ -1,8 +1,8 @@
 """How wrong the grid is: BCE for coverage, occlusion and class, L1 for the box (Kishore et al. 2021).
 
 Two changes from the paper's plain terms, both for training that is short and starts from scratch:
-the coverage BCE is focal, as covered cells are one in hundreds; and the L1 is relative to the object's size, as the
-IoU is, so that far objects are not drowned by near ones.
+the coverage BCE is focal, as covered cells are one in hundreds; and the L1 is taken where an error is relative to the
+object's size (see targets.encode), as the IoU is, so that far objects are not drowned by near ones.
 """
 
 import torch
@@ -29,7 +29,7 @@ def detector_loss(output: GridOutput, targets: GridTargets, weights: LossWeights
     total = weight.sum().clamp(min=len(covered))
     terms = {
         "coverage": _coverage(output.coverage, covered, targets.counts, weight) / total,
-        "box": (_relative_l1(output.box, targets.box) * weight)[covered].sum() / total,
+        "box": ((output.box - targets.box).abs().mean(2) * weight)[covered].sum() / total,
         "occlusion": _occlusion(output.occlusion, targets.occlusion, weight),
         "category": _category(output.category, covered, targets.counts, weight) / total,
     }
@@ -44,12 +44,6 @@ def _coverage(logits: Tensor, covered: Tensor, counts: Tensor, weight: Tensor) -
     wrongness = torch.where(covered, torch.sigmoid(-logits), torch.sigmoid(logits))
     share = torch.where(covered, FOREGROUND_SHARE * weight, 1 - FOREGROUND_SHARE) * counts
     return (share * wrongness**FOCAL_GAMMA * cross_entropy).sum()
-
-
-def _relative_l1(predicted: Tensor, target: Tensor) -> Tensor:
-    """(B, C, 4, H, W) distances to the edges -> (B, C, H, W) mean error of the edges in widths and heights."""
-    size = (target[:, :, :2] + target[:, :, 2:]).clamp(min=1.0)  # width, height in px
-    return ((predicted - target).abs() / size.repeat(1, 1, 2, 1, 1)).mean(2)
 
 
 def _occlusion(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:

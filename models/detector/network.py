@@ -20,7 +20,7 @@ class GridOutput(NamedTuple):
     """What the heads say, float32. B images, C categories, a grid of H x W cells."""
 
     coverage: Tensor  # (B, C, H, W) logits
-    box: Tensor  # (B, C, 4, H, W) distances from the cell's centre to the left, top, right, bottom edges, input px
+    box: Tensor  # (B, C, 4, H, W) encoded as targets.encode does
     occlusion: Tensor  # (B, C, H, W) logits of the hidden share
     category: Tensor  # (B, C, H, W) logits: which categories the object covering this cell may be
 
@@ -64,17 +64,7 @@ class GridDetector(nn.Module):
         with torch.autocast(grid.device.type, enabled=False):  # a log size in bf16 would be off by 1%
             raw = self.heads(grid.float())
         coverage, box, occlusion, category = raw.split([self.categories * n for n in (1, 4, 1, 1)], dim=1)
-        box = box.unflatten(1, (self.categories, 4))
-        return GridOutput(coverage, self._distances_px(box), occlusion, category)
-
-    def _distances_px(self, raw: Tensor) -> Tensor:
-        """(B, C, 4, H, W) offset of the box's centre in cells, log size in cells -> distances to the four edges.
-
-        A logarithm of the size keeps the relative error of a 5 px and a 300 px object alike.
-        """
-        centre = raw[:, :, :2] * self.config.stride
-        half_size = raw[:, :, 2:].clamp(-6, 6).exp() * (self.config.stride / 2)
-        return torch.cat([half_size - centre, half_size + centre], dim=2)
+        return GridOutput(coverage, box.unflatten(1, (self.categories, 4)), occlusion, category)
 
 
 def _conv(inputs: int, outputs: int, size: int) -> nn.Sequential:

@@ -9,6 +9,8 @@ from dataset.schema import EVERY_CATEGORY
 
 from .config import DetectorConfig
 
+MIN_SIZE_PX = 1.0
+
 
 @dataclass(frozen=True)
 class ObjectBatch:
@@ -30,7 +32,7 @@ class GridTargets:
 
     covered: Tensor  # (B, C, H, W) bool
     counts: Tensor  # (B, C, H, W) bool: False where the cell is ignored: no loss whatever it says
-    box: Tensor  # (B, C, 4, H, W) float32, distances from the cell's centre to left, top, right, bottom, input px
+    box: Tensor  # (B, C, 4, H, W) float32, encoded
     occlusion: Tensor  # (B, C, H, W) float32, NaN where unknown
     cells: Tensor  # (B, C, H, W) float32, number of cells of the object that covers this one
 
@@ -42,12 +44,31 @@ def cell_centres(config: DetectorConfig, device: torch.device | str) -> tuple[Te
     return x, (torch.arange(rows, device=device) + 0.5) * config.stride
 
 
-def decode(distances: Tensor, config: DetectorConfig) -> Tensor:
-    """Distances to the edges (B, C, 4, H, W) -> boxes (B, C, H, W, 4) xyxy in input px."""
-    x, y = cell_centres(config, distances.device)
-    left, top, right, bottom = distances.unbind(2)
-    y = y[:, None]
-    return torch.stack([x - left, y - top, x + right, y + bottom], dim=-1)
+def encode(box_xyxy: Tensor, config: DetectorConfig) -> Tensor:
+    """Boxes (B, C, H, W, 4) xyxy in input px -> what their cells should say of them, (B, C, 4, H, W).
+
+    The offset of the box's centre from the cell's, in widths and heights of the box (of half a cell, where the box is
+    smaller), and the logarithm of its size in cells. An error of 0.1 is a tenth of the object, near or far, so its L1
+    needs no weight a size, and its gradient does not fade where a prediction is much too small.
+    """
+    x, y = cell_centres(config, box_xyxy.device)
+    x0, y0, x1, y1 = box_xyxy.unbind(-1)
+    width, height = (x1 - x0).clamp(min=MIN_SIZE_PX), (y1 - y0).clamp(min=MIN_SIZE_PX)
+    off_x = ((x0 + x1) / 2 - x) / width.clamp(min=config.stride / 2)
+    off_y = ((y0 + y1) / 2 - y[:, None]) / height.clamp(min=config.stride / 2)
+    return torch.stack([off_x, off_y, (width / config.stride).log(), (height / config.stride).log()], dim=2)
+
+
+def decode(encoded: Tensor, config: DetectorConfig) -> Tensor:
+    """The inverse of `encode`: (B, C, 4, H, W) -> boxes (B, C, H, W, 4) xyxy in input px, at most twice the input."""
+    x, y = cell_centres(config, encoded.device)
+    off_x, off_y, log_width, log_height = encoded.unbind(2)
+    width = (log_width.exp() * config.stride).clamp(MIN_SIZE_PX, 2 * config.input_width_px)
+    height = (log_height.exp() * config.stride).clamp(MIN_SIZE_PX, 2 * config.input_height_px)
+    centre_x = x + off_x * width.clamp(min=config.stride / 2)
+    centre_y = y[:, None] + off_y * height.clamp(min=config.stride / 2)
+    corners = [centre_x - width / 2, centre_y - height / 2, centre_x + width / 2, centre_y + height / 2]
+    return torch.stack(corners, dim=-1)
 
 
 def rasterise(objects: ObjectBatch, config: DetectorConfig, categories: int) -> GridTargets:
@@ -89,7 +110,7 @@ def rasterise(objects: ObjectBatch, config: DetectorConfig, categories: int) -> 
     ring = is_learned & (radius <= config.dead_zone_radius)
     in_ring = torch.zeros(grid, dtype=torch.int64, device=claim.device).scatter_reduce(1, category, ring.long(), "amax")
     counts = covered | ~(ignored | in_ring.bool())
-    return _describe(objects, winner, covered, counts, x, y)
+    return _describe(objects, winner, covered, counts, config)
 
 
 def _holds(cell_centre: Tensor, point: Tensor, stride: int) -> Tensor:
@@ -114,22 +135,21 @@ def _ignored(objects: ObjectBatch, learned: Tensor, x: Tensor, y: Tensor, stride
     return of_category.bool() | (touched & every).any(1, keepdim=True)
 
 
-def _describe(objects: ObjectBatch, winner: Tensor, covered: Tensor, counts: Tensor, x: Tensor, y: Tensor):
+def _describe(
+    objects: ObjectBatch, winner: Tensor, covered: Tensor, counts: Tensor, config: DetectorConfig
+) -> GridTargets:
     """The winner's box, occlusion and number of cells, in every cell."""
-    batch, categories, rows, columns = winner.shape
-    most = objects.category.shape[1]
+    batch, most = objects.category.shape
     if most == 0:
         nothing = torch.zeros(winner.shape, device=winner.device)
         return GridTargets(covered, counts, nothing[:, :, None].expand(-1, -1, 4, -1, -1), nothing, nothing + 1)
     flat = winner.flatten(1)  # (B, C*H*W)
-    box = objects.box_xyxy.gather(1, flat[..., None].expand(-1, -1, 4)).view(batch, categories, rows, columns, 4)
-    x0, y0, x1, y1 = box.unbind(-1)
-    distances = torch.stack([x - x0, y[:, None] - y0, x1 - x, y1 - y[:, None]], dim=2)
+    box = objects.box_xyxy.gather(1, flat[..., None].expand(-1, -1, 4)).view(*winner.shape, 4)
     won = torch.zeros(batch, most, device=flat.device).scatter_add_(1, flat, covered.flatten(1).float())
     return GridTargets(
         covered=covered,
         counts=counts,
-        box=distances,
+        box=encode(box, config),
         occlusion=objects.occlusion.gather(1, flat).view(winner.shape),
         cells=won.gather(1, flat).view(winner.shape).clamp(min=1),
     )
