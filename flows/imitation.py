@@ -64,11 +64,11 @@ def imitate(opened: Campaign, data: Data, number: int) -> None:
     recreated = recreate_scenes(opened, now, data, chosen)
     random = random_scenes(opened, now, data, like=recreated)
 
-    train_on = {
-        IMITATION: mix_under_cap(opened, now, IMITATION, data, [*synthetic_of(now, IMITATION), recreated]),
-        RANDOM: mix_under_cap(opened, now, RANDOM, data, [*synthetic_of(now, RANDOM), random]),
-        REAL: data.train,
-    }
+    train_on = {REAL: data.train}
+    for arm, synthetic in ((IMITATION, recreated), (RANDOM, random)):
+        mixed = mix_under_cap(opened, now, arm, data, [*synthetic_of(now, arm), synthetic])
+        train_on[arm] = mixed.folder / "store"
+
     detections: dict[str, list[Step]] = {arm: [] for arm in ARMS}
     for arm in ARMS:
         for seed in opened.seeds:

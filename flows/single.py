@@ -18,9 +18,9 @@ from simulator.jobs import RandomJobs, RecreationJobs
 from tasks.campaign import Campaign
 from tasks.config import CampaignConfig
 from tasks.data import import_source, prepare_data
+from tasks.rendering import render
 from tasks.report.gallery import contact_sheet
 from tasks.report.page import write_report
-from tasks.scenes import render
 from tasks.stand_in import CATEGORY_MIX, stand_in_camera
 from tasks.stopping import why_stop
 

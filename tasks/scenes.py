@@ -1,8 +1,6 @@
 """Re-create the chosen failures in the simulator, and render as many random streets for the control arm."""
 
 import json
-import os
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +10,16 @@ from prefect.cache_policies import NO_CACHE
 from dataset.errors import InputError
 from dataset.schema import Camera
 from dataset.store import Dataset
-from simulator.embedded.backend import EmbeddedBackend
-from simulator.jobs import Jobs, RandomJobs, RecreationJobs
+from simulator.jobs import RandomJobs, RecreationJobs
 from simulator.resize import resized_camera, scale_to
-from simulator.session import SessionReport, render_scenes
 from tasks.campaign import Campaign
 from tasks.config import SimulatorConfig
 from tasks.data import Data
 from tasks.layout import IMITATION, RANDOM, Cycle
 from tasks.log import say
 from tasks.mining import failures_of
-from tasks.steps import Step, code_digest, finished, run_step
+from tasks.rendering import inputs_of, render
+from tasks.steps import Step, finished, run_step
 
 CAMERAS_DRAWN = 64  # real cameras that random streets are taken with
 
@@ -102,27 +99,6 @@ def random_scenes(campaign: Campaign, cycle: Cycle, data: Data, like: Step) -> S
 def synthetic_of(cycle: Cycle, arm: str) -> list[Step]:
     """What the earlier cycles rendered for an arm: synthetic data aggregates."""
     return [finished(cycle.run.cycle(number).synthetic(arm)) for number in range(1, cycle.number)]
-
-
-def render(jobs: Jobs, folder: Path, config: SimulatorConfig, name: str = "synthetic") -> SessionReport:
-    """Render with the embedded simulator, in as many processes as configured."""
-    return render_scenes(
-        jobs,
-        folder,
-        backend_factory=partial(EmbeddedBackend, device=config.device),
-        limits=config.limits,
-        workers=config.workers or len(os.sched_getaffinity(0)),
-        attempts=config.attempts,
-        name=name,
-    )
-
-
-def inputs_of(config: SimulatorConfig) -> dict[str, object]:
-    """What of the simulator decides a picture."""
-    return {
-        "simulator": config.model_dump(mode="json", exclude={"workers"}),
-        "code": code_digest("simulator", "dataset"),
-    }
 
 
 def cameras_of(dataset: Dataset, config: SimulatorConfig) -> list[tuple[Camera, int, int]]:

@@ -10,7 +10,7 @@ from dataset.schema import Camera
 from simulator.jobs import RandomJobs
 from simulator.randomise import RandomisationConfig
 from tasks.campaign import Campaign
-from tasks.scenes import inputs_of, render
+from tasks.rendering import inputs_of, render
 from tasks.steps import Step, run_step
 
 # A long tail: what is rare here is what the detector will miss.
