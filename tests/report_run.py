@@ -14,7 +14,7 @@ from dataset.store import Dataset, DatasetWriter
 from simulator.session import RECONSTRUCTION
 from tasks.campaign import Campaign
 from tasks.comparison import compare_arms, learner
-from tasks.config import CampaignConfig, LoopConfig
+from tasks.config import CampaignConfig
 from tasks.data import Data
 from tasks.layout import BASELINE, IMITATION, RANDOM, REAL, Cycle
 from tasks.mining import choose_failures, failures_of, mine_failures
@@ -27,7 +27,7 @@ SKILL = {BASELINE: 0.45, REAL: 0.5, RANDOM: 0.55, IMITATION: 0.7}
 
 def build_run(runs: Path, cycles: int, *, source: Source = "real", test: bool = True) -> tuple[Campaign, Data]:
     """A finished baseline and `cycles` imitation cycles below `runs`, every step recorded."""
-    config = CampaignConfig(name="streets", runs=runs, loop=LoopConfig(bootstrap_samples=40))
+    config = CampaignConfig.model_validate({"name": "streets", "runs": runs, "loop": {"bootstrap_samples": 10}})
     campaign = Campaign.open(config)
     sizes = {"train": 6, "pool": 24, "val": 16} | ({"test": 12} if test else {})
     for seed, (name, frames) in enumerate(sizes.items()):

@@ -58,7 +58,7 @@ def picture_case(
 
     verdict = judges[1].answer(failure, frame, objects, now)
     return Case(
-        f"{failure.kind}: {failure.category}",
+        title(failure),
         facts(failure),
         picture(before, judges[0], _at(before, failure.detection_box_xyxy_px), f"before: {said(failure)}"),
         [_scene(failure, frame, *scene, place) for place, scene in enumerate(scenes, start=1)],
@@ -67,11 +67,27 @@ def picture_case(
     )
 
 
+def title(failure: Failure) -> str:
+    """The mistake in plain words."""
+    what, taken_for = failure.category, failure.detected_category
+    text = {
+        "missed": f"missed {what}",
+        "localisation": f"{what} found in the wrong place",
+        "class": f"{what} taken for {taken_for}",
+        "both": f"{what} taken for {taken_for}, in the wrong place",
+        "duplicate": f"{what} found twice",
+        "background": f"{taken_for} seen where nothing is",
+        "on-ignore": f"{taken_for} seen in an ignore region",
+        "likely-label-error": f"{what}: likely a label error",
+    }[failure.kind]
+    return text[0].upper() + text[1:]
+
+
 def said(failure: Failure) -> str:
     """What the detector said when it failed, in a few words."""
     score = number(failure.score, 2)
     if failure.kind == "missed":
-        return "nothing there" if score == UNKNOWN else f"too unsure, score {score}"
+        return "not seen" if score == UNKNOWN else f"too unsure, score {score}"
     what = f"{failure.detected_category}, score {score}"
     if failure.kind == "background":
         return f"{what}, on nothing"
@@ -79,7 +95,7 @@ def said(failure: Failure) -> str:
 
 
 def facts(failure: Failure) -> str:
-    """What is known of the failure; attributes that the data does not know are said to be unknown."""
+    """What is known of the failure, then the names of what is not."""
     values = {
         "frame": failure.frame_id,
         "cost": f"{number(failure.cost_ap, 4)} AP",
@@ -90,7 +106,9 @@ def facts(failure: Failure) -> str:
         "time of day": failure.time_of_day or UNKNOWN,
         "weather": failure.weather or UNKNOWN,
     }
-    return " · ".join(f"{name} {value}" for name, value in values.items())
+    known = [f"{name} {value}" for name, value in values.items() if value != UNKNOWN]
+    unknown = [name for name, value in values.items() if value == UNKNOWN]
+    return " · ".join([*known, f"unknown: {', '.join(unknown)}"] if unknown else known)
 
 
 def _with_unit(value: float, unit: str) -> str:
@@ -114,8 +132,10 @@ def _scene(failure: Failure, real: Frame, frame: Frame, objects: Objects, place:
 
 
 def _truth(objects: Objects, target: int) -> list[Mark]:
-    shown = ~objects.ignore
-    return [Mark(objects.box_xyxy_px[i], TRUTH, strong=i == target) for i in np.flatnonzero(shown).tolist()]
+    return [
+        Mark(objects.box_xyxy_px[i], TRUTH, strong=i == target, margin_px=4 if i == target else 2)
+        for i in np.flatnonzero(~objects.ignore).tolist()
+    ]
 
 
 def _detections(found: Detections, decisive: np.ndarray, judge: Judge) -> list[Mark]:

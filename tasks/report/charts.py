@@ -11,8 +11,8 @@ from markupsafe import Markup, escape
 
 Interval = Mapping[str, float]
 
-WIDTH, HEIGHT = 520, 280  # of a chart in its own units; the page scales it
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 40
+WIDTH, HEIGHT = 520, 270  # of a chart in its own units; the page scales it
+LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 30
 SHAPES = {
     "imitation": '<circle cx="{x:.1f}" cy="{y:.1f}" r="5"/>',
     "random": '<path d="M{x:.1f} {y:.1f}m0 -6l6 6l-6 6l-6 -6z"/>',
@@ -93,7 +93,7 @@ def forest(rows: Sequence[tuple[str, Interval]], label: str) -> Markup:
     ends = [_end(interval, side) for _, interval in shown for side in ("low", "high")]
     scale = ticks(min(0, *ends), max(0, *ends), count=4)
     left, right, row_height = 190, 24, 26
-    height = TOP + row_height * len(shown) + BOTTOM - 10
+    height = TOP + row_height * len(shown) + BOTTOM
 
     def x_of(value: float) -> float:
         return left + (WIDTH - left - right) * (value - scale[0]) / (scale[-1] - scale[0])

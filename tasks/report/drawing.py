@@ -19,13 +19,17 @@ JPEG_QUALITY = 80
 
 @dataclass(frozen=True)
 class Mark:
-    """A box to draw. `strong` ones are what the picture is about; dashed ones are not there, only asked for."""
+    """A box to draw. `strong` ones are what the picture is about; dashed ones are not there, only asked for.
+
+    `margin_px` sets it off outwards, so that a label and a detection on the same place are both seen.
+    """
 
     box_xyxy_px: Sequence[float] | np.ndarray
     colour: str
     text: str = ""
     strong: bool = False
     dashed: bool = False
+    margin_px: int = 0  # of the picture, not of the image
 
 
 def region_around(box_xyxy_px: Sequence[float], width_px: int, height_px: int, aspect: float = 1.5) -> Box:
@@ -50,6 +54,7 @@ def draw(image: np.ndarray, marks: Iterable[Mark], region_xyxy_px: Sequence[floa
     canvas = ImageDraw.Draw(picture)
     for mark in sorted(marks, key=lambda mark: mark.strong):
         corners = (np.asarray(mark.box_xyxy_px, float).reshape(2, 2) - (left, top)) * scale
+        corners += [[-mark.margin_px], [mark.margin_px]]
         if (corners[1] > 0).all() and (corners[0] < size).all():
             _outline(canvas, corners, mark)
             if mark.text:

@@ -11,7 +11,12 @@ CONTROLS = {
     REAL: "the same training on real frames alone",
     RANDOM: "the same training with as many random synthetic scenes",
 }
-OPPONENTS = {REAL: "real only", RANDOM: "real + random scenes", "previous": "the cycle before", "champion": "champion"}
+OPPONENTS = {
+    REAL: "real only",
+    RANDOM: "real + random scenes",
+    "previous": "the cycle before",
+    "champion": "the champion so far",
+}
 
 
 def number(value: float | None, digits: int = 3, sign: bool = False) -> str:
@@ -22,7 +27,7 @@ def number(value: float | None, digits: int = 3, sign: bool = False) -> str:
 
 
 def percent(value: float | None) -> str:
-    return UNKNOWN if value is None or math.isnan(value) else f"{100 * value:.0f}%"
+    return UNKNOWN if value is None or math.isnan(value) else f"{round(100 * value)}%"
 
 
 def bounds(interval: Interval, digits: int = 3, sign: bool = False) -> str:
@@ -66,7 +71,7 @@ def headline(records: list[dict[str, Any]]) -> list[str]:
     if arm == BASELINE:
         return [f"The baseline {reaches}. No imitation cycle is finished yet."]
     crowned = record["champion"]["promoted"] and record["champion"]["cycle"] == record["cycle"]
-    title = "the champion" if crowned else "the newest; none has beaten the baseline outside the noise"
+    title = "the champion" if crowned else "the newest; none has beaten the baseline on val outside the noise"
     sentences = [f"Cycle {record['cycle']}'s detector ({title}) {reaches}."]
     sentences += [gain_sentence(record["gains"][other][split]["mAP"], CONTROLS[other]) for other in CONTROLS]
     if split == "val":
@@ -76,10 +81,10 @@ def headline(records: list[dict[str, Any]]) -> list[str]:
 
 def fix_sentence(fixed: dict[str, Interval]) -> str:
     """Which share of the failures each arm no longer makes. fixed: arm -> share of the same failures."""
-    said = [f"{percent(fixed[arm]['value'])} ({percent_bounds(fixed[arm])})" for arm in ARMS]
+    said = {arm: f"{percent(fixed[arm]['value'])} ({percent_bounds(fixed[arm])})" for arm in ARMS}
     return (
-        f"Of the failures mined for that cycle it no longer makes {said[0]}; "
-        f"with random scenes it would be {said[1]}, with real frames alone {said[2]}."
+        f"Of the failures mined for that cycle it no longer makes {said[IMITATION]}; "
+        f"training with random scenes mends {said[RANDOM]}, on real frames alone {said[REAL]}."
     )
 
 

@@ -94,7 +94,6 @@ def _contents(campaign: Campaign, data: Data, reason: str | None) -> dict[str, A
         "gain_charts": scores.gain_charts(records, "mAP"),
         "category_tables": [scores.category_table(record) for record in records],
         "counts": tallies.counts_by_cycle(imitation),
-        "kind_notes": tallies.KIND_NOTES,
         "fixes": fixes,
         "galleries": _galleries(imitation, data),
         "colours": {"truth": TRUTH, "detection": DETECTION, "request": REQUEST},

@@ -18,9 +18,6 @@ from tasks.layout import ARMS, Cycle
 from tasks.mining import failures_of
 from tasks.report.charts import Interval
 
-# What the two kinds that are never rendered mean; the others say it by their name.
-KIND_NOTES = {"on-ignore": "on an ignore region, not rendered", "likely-label-error": "the label's fault, not rendered"}
-
 
 @dataclass(frozen=True)
 class Counts:
@@ -38,7 +35,8 @@ def counts_by_cycle(cycles: list[Cycle]) -> dict[str, Counts]:
     """Attribute -> failures by bin and cycle. By kind all failures count, by the others those that can be fixed."""
     numbers = [cycle.number for cycle in cycles]
     kinds = [failures_of(cycle).counts() for cycle in cycles]
-    counts = {"kind": Counts(numbers, {kind: [of[kind] for of in kinds] for kind in FAILURE_KINDS})}
+    occurring = [kind for kind in FAILURE_KINDS if any(of[kind] for of in kinds)]
+    counts = {"kind": Counts(numbers, {kind: [of[kind] for of in kinds] for kind in occurring})}
     for by in BINS:
         if by != "kind":
             columns = [{row.bin: row.failures for row in _bins(cycle, by)} for cycle in cycles]
@@ -145,5 +143,5 @@ def _of_known(figure, values: np.ndarray) -> float:
 
 
 def _without_figures(reason: str) -> str:
-    """'IoU 0.42 < 0.70' and 'IoU 0.61 < 0.70' are one reason: 'IoU'."""
-    return re.sub(r"\s*[<>+=-]*\s*[+-]?\d+(\.\d+)?\s*(m|px)?\b", "", reason).strip(" .") or reason.strip()
+    """'IoU 0.42 < 0.70' and 'IoU 0.61 < 0.70' are one reason: 'IoU'; 'occlusion off by +0.31' is 'occlusion'."""
+    return re.sub(r"(\s+off by)?\s*[<>]?\s*[+-]?\d+(\.\d+)?", "", reason).strip()
