@@ -1,5 +1,7 @@
 """The method as Prefect flows: train, mine, re-create, mix, retrain, compare, until nothing more is gained."""
 
+from itertools import count
+
 from prefect import flow
 
 from tasks.campaign import Campaign
@@ -19,29 +21,32 @@ from tasks.stopping import why_stop
 
 @flow(name="campaign", flow_run_name="{config.name}", persist_result=False)
 def campaign(config: CampaignConfig) -> str:
-    """A baseline, then imitation cycles until the gain ends or the cap is met. Returns why it stopped."""
-    opened = Campaign.open(config)
-    while (reason := why_stop(opened)) is None:
-        cycle(config)
-    say(f"stopped: {reason}")
-    return reason
+    """A baseline, then imitation cycles until the gain ends or the cap is met. Returns why it stopped.
 
-
-@flow(name="cycle", flow_run_name="{config.name}", persist_result=False)
-def cycle(config: CampaignConfig) -> int:
-    """The next cycle of a campaign; the first one trains the baseline too. Returns the cycle's number.
-
-    A cycle that was interrupted is gone on with: its finished steps are skipped.
+    Run again, it goes through the same cycles: what is unchanged is skipped, what was interrupted is gone on with.
     """
     opened = Campaign.open(config)
+    for number in count():
+        cycle(config, number)
+        if (reason := why_stop(opened, number)) is not None:
+            say(f"stopped: {reason}")
+            return reason
+    raise AssertionError("count() does not end")
+
+
+@flow(name="cycle", flow_run_name="{config.name}-cycle", persist_result=False)
+def cycle(config: CampaignConfig, number: int | None = None) -> int:
+    """One cycle of a campaign; 0 is the baseline. Without a number: the next one, after all that it stands on."""
+    opened = Campaign.open(config)
     data = prepare_data(opened)
-    finished = opened.run.finished_cycles()
-    if 0 not in finished:
-        baseline(opened, data)
-    number = max(finished, default=0) + 1
-    imitate(opened, data, number)
-    publish_campaign(opened, data, reason=why_stop(opened))
-    return number
+    last = max(opened.run.finished_cycles(), default=0) + 1 if number is None else number
+    for turn in range(last + 1) if number is None else [last]:
+        if turn == 0:
+            baseline(opened, data)
+        else:
+            imitate(opened, data, turn)
+    publish_campaign(opened, data, reason=why_stop(opened, last))
+    return last
 
 
 def baseline(opened: Campaign, data: Data) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from dataset.errors import InputError
 from dataset.store import Dataset
 from evaluation.average_precision import evaluate
 from evaluation.bootstrap import interval
@@ -89,7 +90,10 @@ def render_once(config: CampaignConfig, mined: Path | None, count: int, out: Pat
 def report_once(folder: Path) -> str:
     """The report of a run's folder, written anew from what is in it."""
     campaign = Campaign.reopen(folder)
-    return str(write_report(campaign, prepare_data.fn(campaign), why_stop(campaign)))
+    finished = campaign.run.finished_cycles()
+    if not finished:
+        raise InputError(folder, "no cycle is finished yet", "let the campaign run on; it writes the report itself")
+    return str(write_report(campaign, prepare_data.fn(campaign), why_stop(campaign, finished[-1])))
 
 
 def _detect(config: CampaignConfig, checkpoint: Path, out: Path) -> tuple[Dataset, Path]:

@@ -26,7 +26,7 @@ BINS = ("kind", "category", "distance", "occlusion", "truncation", "height", "ti
 CHAMPION = "champion"
 
 
-@task(cache_policy=NO_CACHE)
+@task(cache_policy=NO_CACHE, task_run_name="compare-arms")
 def compare_arms(campaign: Campaign, cycle: Cycle, data: Data, detections: dict[str, list[Step]]) -> Step:
     """Write comparison/metrics.json and fix_rate_ARM.parquet. detections: by arm, one step a seed."""
     judges = {name: path for name, path in data.judged().items() if name != "pool"}

@@ -54,7 +54,7 @@ class Data:
         return splits if self.test is None else splits | {"test": self.test}
 
 
-@task(cache_policy=NO_CACHE)
+@task(cache_policy=NO_CACHE, task_run_name="prepare-data")
 def prepare_data(campaign: Campaign) -> Data:
     """Read (or render) the data and split it."""
     run, config = campaign.run, campaign.config
@@ -62,7 +62,7 @@ def prepare_data(campaign: Campaign) -> Data:
         everything = render_stand_in(campaign)
     else:
         everything = read_source(run, "all", config.data.train, config.data)
-    say(everything)
+    say(f"data: {everything}")
     given = _read_given(run, config.data, Dataset.open(everything.folder / "store").categories)
     shares = _shares(config.data, given)
 
@@ -78,7 +78,7 @@ def prepare_data(campaign: Campaign) -> Data:
         seed=config.loop.seed,
         code=code_digest("dataset"),
     )
-    say(splits)
+    say(f"splits: {splits}")
     folders = {name: run.split(name) for name in shares} | {name: step.folder / "store" for name, step in given.items()}
     digest = digest_of(splits.digest, {name: step.digest for name, step in given.items()})
     return Data(folders["train"], folders["pool"], folders["val"], folders.get("test"), digest)
@@ -160,7 +160,7 @@ def _read_given(run: Run, config: DataConfig, known: tuple[str, ...]) -> dict[st
     for name, spec in (("val", config.val), ("test", config.test)):
         if spec is not None:
             given[name] = read_source(run, f"{name}-all", spec, config, known)
-            say(given[name])
+            say(f"{name}: {given[name]}")
     return given
 
 

@@ -46,7 +46,7 @@ def train_detector(campaign: Campaign, cycle: Cycle, arm: str, seed: int, data: 
         init=config.weights if init is None else init.digest,
         code=code_digest("models/detector", "dataset"),
     )
-    say(f"{arm} {step}")
+    say(step)
     return step
 
 
@@ -68,7 +68,7 @@ def detect(campaign: Campaign, cycle: Cycle, arm: str, seed: int, detector: Step
         data=data.digest,
         code=code_digest("models/detector", "dataset"),
     )
-    say(f"{arm} {step}")
+    say(step)
     return step
 
 

@@ -17,7 +17,7 @@ from tasks.log import say
 from tasks.steps import Step, code_digest, file_digest, run_step
 
 
-@task(cache_policy=NO_CACHE)
+@task(cache_policy=NO_CACHE, task_run_name="mine-failures")
 def mine_failures(campaign: Campaign, cycle: Cycle, data: Data, detections: Step) -> Step:
     """Everything the detector got wrong on the pool, costliest first: failures/failures.parquet."""
     config = campaign.config.mining
@@ -46,7 +46,7 @@ def mine_failures(campaign: Campaign, cycle: Cycle, data: Data, detections: Step
     return step
 
 
-@task(cache_policy=NO_CACHE)
+@task(cache_policy=NO_CACHE, task_run_name="choose-failures")
 def choose_failures(campaign: Campaign, cycle: Cycle, failures: Step) -> Step:
     """The costliest failures that a scene can answer: scenes/chosen.json, a list of failure ids."""
     limit = campaign.config.mining.max_failures

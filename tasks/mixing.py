@@ -52,7 +52,7 @@ def mix_under_cap(campaign: Campaign, cycle: Cycle, arm: str, data: Data, synthe
         code=code_digest("dataset"),
     )
     summary = summary_of(cycle, arm)
-    say(f"{arm} {step}; {summary['synthetic']} synthetic to {summary['real']} real, {summary['dropped']} over the cap")
+    say(f"{step}; {summary['synthetic']} synthetic to {summary['real']} real, {summary['dropped']} over the cap")
     return step
 
 

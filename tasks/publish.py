@@ -23,7 +23,7 @@ from tasks.steps import Step, code_digest, file_digest, run_step
 from tasks.tracking import Tracker
 
 
-@task(cache_policy=NO_CACHE)
+@task(cache_policy=NO_CACHE, task_run_name="publish-cycle")
 def publish_cycle(campaign: Campaign, cycle: Cycle, data: Data) -> Step:
     """Log a compared cycle, once: a killed run that comes back does not log it twice."""
     tracker = Tracker(campaign)
@@ -51,7 +51,7 @@ def publish_cycle(campaign: Campaign, cycle: Cycle, data: Data) -> Step:
     return run_step(cycle.folder / "published", work, comparison=digest, uri=tracker.uri, code=code_digest("tasks"))
 
 
-@task(cache_policy=NO_CACHE)
+@task(cache_policy=NO_CACHE, task_run_name="publish-campaign")
 def publish_campaign(campaign: Campaign, data: Data, reason: str | None) -> Path:
     """Write the HTML report and hand it to MLflow. reason: why the campaign ended, None while it may go on."""
     page = write_report(campaign, data, reason)

@@ -24,7 +24,7 @@ from tasks.steps import Step, finished, run_step
 CAMERAS_DRAWN = 64  # real cameras that random streets are taken with
 
 
-@task(cache_policy=NO_CACHE)
+@task(cache_policy=NO_CACHE, task_run_name="recreate-scenes")
 def recreate_scenes(campaign: Campaign, cycle: Cycle, data: Data, chosen: Step) -> Step:
     """The chosen failures as scenes whose rendered labels were checked: synthetic/imitation, a data set store."""
     config = campaign.config
@@ -60,11 +60,11 @@ def recreate_scenes(campaign: Campaign, cycle: Cycle, data: Data, chosen: Step) 
         seed=config.loop.seed,
         **inputs_of(config.simulator),
     )
-    say(f"imitation {step}")
+    say(step)
     return step
 
 
-@task(cache_policy=NO_CACHE)
+@task(cache_policy=NO_CACHE, task_run_name="random-scenes")
 def random_scenes(campaign: Campaign, cycle: Cycle, data: Data, like: Step) -> Step:
     """As many random streets as `like` holds, with the data's categories and cameras: synthetic/random."""
     config = campaign.config
@@ -92,7 +92,7 @@ def random_scenes(campaign: Campaign, cycle: Cycle, data: Data, like: Step) -> S
         seed=config.loop.seed,
         **inputs_of(config.simulator),
     )
-    say(f"random {step}")
+    say(step)
     return step
 
 

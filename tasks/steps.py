@@ -28,7 +28,6 @@ RECORD, BEGUN = "step.json", "step.begun.json"
 class Step:
     """A finished step. `digest` stands for its output: what depends on it takes it as an input."""
 
-    name: str
     folder: Path
     key: str
     digest: str
@@ -37,8 +36,8 @@ class Step:
 
     def __str__(self) -> str:
         if self.skipped:
-            return f"{self.name}: skipped, unchanged, digest {self.digest}"
-        return f"{self.name}: done in {self.seconds:.1f} s, digest {self.digest}"
+            return f"skipped, unchanged, digest {self.digest[:16]}"
+        return f"done in {self.seconds:.1f} s, digest {self.digest[:16]}"
 
 
 def digest_of(*values: Any) -> str:
@@ -73,7 +72,7 @@ def run_step(folder: Path, work: Callable[[Path], str], **inputs: Any) -> Step:
     key = digest_of(inputs)
     done = _read(folder / RECORD)
     if done is not None and done["key"] == key:
-        return Step(folder.name, folder, key, done["digest"], done["seconds"], skipped=True)
+        return Step(folder, key, done["digest"], done["seconds"], skipped=True)
     begun = _read(folder / BEGUN)
     if done is not None or begun is None or begun["key"] != key:
         shutil.rmtree(folder, ignore_errors=True)
@@ -91,7 +90,7 @@ def run_step(folder: Path, work: Callable[[Path], str], **inputs: Any) -> Step:
     seconds = round(time.monotonic() - start_s, 3)
     _write(folder / RECORD, {"key": key, "digest": digest, "seconds": seconds, "inputs": inputs})
     (folder / BEGUN).unlink(missing_ok=True)
-    return Step(folder.name, folder, key, digest, seconds)
+    return Step(folder, key, digest, seconds)
 
 
 def finished(folder: Path) -> Step:
@@ -101,7 +100,7 @@ def finished(folder: Path) -> Step:
         raise InputError(
             folder, "no finished step is recorded here", "run the campaign again: it makes what is missing"
         )
-    return Step(folder.name, folder, record["key"], record["digest"], record["seconds"], skipped=True)
+    return Step(folder, record["key"], record["digest"], record["seconds"], skipped=True)
 
 
 def _plain(value: Any) -> Any:

@@ -33,26 +33,27 @@ def record_cycles(campaign, values, dropped=0):
 
 def test_one_cycle_below_the_baseline_does_not_stop_the_loop(campaign):
     record_cycles(campaign, [0.50, 0.45])
-    assert why_stop(campaign) is None
+    assert why_stop(campaign, 1) is None
 
 
 def test_two_cycles_without_a_gain_stop_the_loop(campaign):
     record_cycles(campaign, [0.50, 0.45, 0.505])
-    assert "for 2 cycles" in (why_stop(campaign) or "")
+    assert "for 2 cycles" in (why_stop(campaign, 2) or "")
 
 
 def test_a_gain_after_a_drop_is_measured_against_the_best_so_far(campaign):
     record_cycles(campaign, [0.50, 0.45, 0.52, 0.515])
-    assert why_stop(campaign) is None
+    assert why_stop(campaign, 3) is None
 
 
 def test_the_loop_stops_when_the_cap_is_met(campaign):
     record_cycles(campaign, [0.50, 0.60], dropped=3)
-    assert "met its cap" in (why_stop(campaign) or "")
+    assert "met its cap" in (why_stop(campaign, 1) or "")
 
 
-def test_nothing_finished_is_no_reason_to_stop(campaign):
-    assert why_stop(campaign) is None
+def test_a_baseline_alone_is_no_reason_to_stop(campaign):
+    record_cycles(campaign, [0.50])
+    assert why_stop(campaign, 0) is None
 
 
 def gains(low):
