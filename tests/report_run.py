@@ -18,7 +18,7 @@ from tasks.config import CampaignConfig
 from tasks.data import Data
 from tasks.layout import BASELINE, IMITATION, RANDOM, REAL, Cycle
 from tasks.mining import choose_failures, failures_of, mine_failures
-from tasks.steps import Step, file_digest, run_step
+from tasks.steps import file_digest, finished, run_step
 
 CATEGORIES = ("car", "pedestrian", "tram")  # no tram is ever seen: its AP is unknown
 WIDTH_PX, HEIGHT_PX = 480, 160
@@ -125,8 +125,7 @@ def _detection(objects: Objects, i: int, skill: float, rng: np.random.Generator)
 def _cycle(campaign: Campaign, cycle: Cycle, data: Data) -> None:
     if cycle.number > 0:
         before = cycle.run.cycle(cycle.number - 1)
-        folder = before.detections(learner(before), 0)
-        mined = mine_failures.fn(campaign, cycle, data, Step(folder.name, folder, "", file_digest_of(folder), 0.0))
+        mined = mine_failures.fn(campaign, cycle, data, finished(before.detections(learner(before), 0)))
         choose_failures.fn(campaign, cycle, mined)
         _synthetic(cycle)
     detections = {}
