@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from dataset.errors import InputError
 from dataset.mix import draw, mix, most_synthetic
-from dataset.schema import Frame, Objects
+from dataset.schema import Frame, Objects, Source
 from dataset.split import split
 from dataset.store import Dataset, DatasetWriter
 
 SHARES = {"train": 0.6, "pool": 0.2, "val": 0.1, "test": 0.1}
 
 
-def store(folder: Path, group_sizes: dict[str, int], source="real") -> Dataset:
+def store(folder: Path, group_sizes: dict[str, int], source: Source = "real") -> Dataset:
     with DatasetWriter(folder, ("car",), "some") as writer:
         for group, size in group_sizes.items():
             for i in range(size):

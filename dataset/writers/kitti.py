@@ -21,7 +21,8 @@ def write_kitti(ds: Dataset, folder: Path | str, images: Literal["link", "copy"]
 
     What KITTI cannot say is rounded: occlusion goes to the levels 0 to 2 (unknown: 3), and every ignore region
     becomes DontCare, which holds for all categories. An unknown truncation is -1. calib holds P0 to P3, all of them
-    our camera, and is written for frames that have one; its height and pitch have no place there.
+    our camera, whose height and pitch have no place there; it is written when the frames have cameras, which must
+    then be all of them or none, as KITTI knows no frame without calib among others.
     A slash in a frame id, and a space in a category, becomes an underscore. URLs are always copied. Raises InputError.
     """
     folder = Path(folder).absolute()
@@ -32,6 +33,7 @@ def write_kitti(ds: Dataset, folder: Path | str, images: Literal["link", "copy"]
     image_dir, label_dir, calib_dir = (partial / "training" / name for name in ("image_2", "label_2", "calib"))
     image_dir.mkdir(parents=True)
     label_dir.mkdir()
+    with_camera = 0
     try:
         for frame, objects in ds.stream():
             name = frame.frame_id.replace("/", "_")
@@ -43,6 +45,10 @@ def write_kitti(ds: Dataset, folder: Path | str, images: Literal["link", "copy"]
             if frame.camera is not None:
                 calib_dir.mkdir(exist_ok=True)
                 (calib_dir / f"{name}.txt").write_text(calib_text(frame.camera))
+                with_camera += 1
+        if 0 < with_camera < len(ds):
+            problem = f"{with_camera} of {len(ds)} frames have a camera"
+            raise InputError(ds.folder, problem, "give a camera when importing the others, or write COCO")
         partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
