@@ -45,10 +45,10 @@ def main(runs: str, stage: str = "", moment: str = "") -> None:
         if arm_half:
             die()
 
-    def die_or_update(bar, count=1):
+    def die_or_update(self, n: float | None = 1) -> bool | None:
         if arm_half:
             die()
-        return update(bar, count)
+        return update(self, n)
 
     checkpoint.save, session.tqdm.update = save_then_die, die_or_update
     overrides = ["retrain.save_every=1", "baseline.save_every=2", "simulator.workers=1"]

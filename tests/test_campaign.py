@@ -81,6 +81,7 @@ def test_mlflow_holds_map_against_cycle_on_the_campaigns_run(uninterrupted):
     assert [point.step for point in client.get_metric_history(ids["parent"], "mAP/val/baseline")] == [0]
     child = client.get_run(ids["cycle-1"])
     assert child.data.tags["mlflow.parentRunId"] == ids["parent"]
+    assert child.inputs is not None
     assert {given.dataset.name for given in child.inputs.dataset_inputs} == {"train", "pool", "val"}
     registered = client.get_model_version_by_alias("hardcase-smoke", "champion")
     assert registered.run_id == ids["cycle-0"] or registered.run_id == ids["cycle-1"]
