@@ -134,13 +134,14 @@ def test_markup_in_a_name_is_shown_and_not_obeyed(tmp_path):
         ({"value": 0.031, "low": 0.012, "high": 0.05}, "gains 0.031 mAP over X (95% interval +0.012 to +0.050)."),
         ({"value": 0.01, "low": -0.02, "high": 0.04}, "−0.020 to +0.040): not outside the noise."),
         ({"value": -0.02, "low": -0.04, "high": 0.01}, "loses 0.020 mAP against X"),
+        ({"value": 0.0, "low": 0.0, "high": 0.0}, "exactly as well as X"),
         ({"value": np.nan, "low": np.nan, "high": np.nan}, "is unknown"),
     ],
 )
 def test_a_gain_is_called_one_only_outside_the_noise(gain, said):
     sentence = findings.gain_sentence(gain, "X")
     assert said in sentence
-    assert ("not outside the noise" in sentence) == (gain["low"] <= 0 <= gain["high"])
+    assert ("not outside the noise" in sentence) == (gain["low"] < 0 < gain["high"])
 
 
 def record(cycle: int, champion: dict, test: bool = True) -> dict:

@@ -150,6 +150,7 @@ def test_a_contact_sheet_spreads_over_the_data_set(finished, tmp_path):
 def test_ticks_are_round_and_cover_the_range():
     assert ticks(0.31, 0.58) == [0.3, 0.4, 0.5, 0.6]
     assert ticks(0.4, 0.4)[0] <= 0.4 <= ticks(0.4, 0.4)[-1]
+    assert ticks(0, 0) == [0, 0.002]
 
 
 def test_a_chart_leaves_out_what_is_unknown_and_says_so_when_nothing_is_known():

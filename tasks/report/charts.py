@@ -26,8 +26,8 @@ def known(interval: Interval) -> bool:
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Round numbers that cover low to high in about `count` steps."""
-    span = max(high - low, 1e-6)
+    """Round numbers that cover low to high in about `count` steps. Equal ends (all arms at 0) get a narrow scale."""
+    span = max(high - low, 0.01)
     power = 10 ** math.floor(math.log10(span / count))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= span / count)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
@@ -115,15 +115,17 @@ def forest(rows: Sequence[tuple[str, Interval]], label: str) -> Markup:
 
 
 def share_bar(interval: Interval, arm: str, label: str) -> Markup:
-    """A share between 0 and 1 as a bar of table height with its interval as a whisker."""
+    """A share between 0 and 1 as a bar of table height with its interval as a whisker, where it has one."""
     if not known(interval):
         return Markup("")
     value, low, high = (100 * min(max(_end(interval, side), 0), 1) for side in ("value", "low", "high"))
+    path = f"M{low:.1f} 6H{high:.1f}M{low:.1f} 3v6M{high:.1f} 3v6"
+    whisker = f'<path class="whisker" d="{path}"/>' if low < high else ""
     return Markup(
         f'<svg class="bar {escape(arm)}" viewBox="0 0 100 12" role="img" aria-label="{escape(label)}" '
         f'preserveAspectRatio="none"><rect class="track" width="100" height="12"/>'
         f'<rect class="fill" width="{value:.1f}" height="12"/>'
-        f'<path class="whisker" d="M{low:.1f} 6H{high:.1f}M{low:.1f} 3v6M{high:.1f} 3v6"/></svg>'
+        f"{whisker}</svg>"
     )
 
 

@@ -92,6 +92,8 @@ def gain_sentence(gain: Interval, control: str) -> str:
     """One gain against one control, and whether it can be told from chance."""
     if not known(gain):
         return f"Its gain over {control} is unknown: there is nothing to find in these frames."
+    if gain["value"] == gain["low"] == gain["high"] == 0:
+        return f"It does exactly as well as {control}."
     verb = "gains" if gain["value"] >= 0 else "loses"
     over = "over" if gain["value"] >= 0 else "against"
     sentence = f"It {verb} {number(abs(gain['value']))} mAP {over} {control} (95% interval {bounds(gain, sign=True)})"

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from dataset.errors import InputError
 from dataset.store import Dataset
 from tasks.campaign import Campaign
-from tasks.comparison import METRICS, metrics_of
+from tasks.comparison import metrics_of
 from tasks.data import Data
 from tasks.layout import ARMS, BASELINE, IMITATION, RANDOM, REAL, Cycle
 from tasks.mixing import max_share_of_mix
@@ -57,6 +57,7 @@ def _environment() -> Environment:
         "bounds": findings.bounds,
         "percent_bounds": findings.percent_bounds,
         "duration": findings.duration,
+        "known": charts.known,
         "outside_noise": charts.outside_noise,
         "share_bar": charts.share_bar,
         "key": charts.key,
@@ -86,7 +87,6 @@ def _contents(campaign: Campaign, data: Data, reason: str | None) -> dict[str, A
         "arm_names": ARM_NAMES,
         "arms": [BASELINE, *(ARMS if imitation else ())],
         "controls": ARMS,
-        "metrics": METRICS,
         "opponents": findings.OPPONENTS,
         "records": records,
         "splits": scores.splits_of(records),
