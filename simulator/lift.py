@@ -62,9 +62,9 @@ def lift(
         best = min(
             best, _search(box, cut, camera, size, image_size_px, sd_px, yaw, yaw_misfit, z, scale, hung), key=_misfit
         )
-        chosen = np.argmin(np.abs(yaw - best[2]))
-        yaw, yaw_misfit = yaw[chosen : chosen + 1], yaw_misfit[chosen : chosen + 1]
         if not hung:
+            yaw_misfit = np.full(5, yaw_misfit[np.argmin(np.abs(yaw - best[2]))])
+            yaw = best[2] + np.radians([-12, -6, 0, 6, 12])
             z = best[1] * np.exp(np.linspace(-0.05, 0.05, 21))
             scale = best[3] * np.exp(np.linspace(-0.5, 0.5, 5) * size.spread)
     x_m, z_m, yaw_rad, chosen_scale, lift_m, misfit = best

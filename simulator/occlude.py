@@ -8,7 +8,7 @@ import numpy as np
 from simulator.casting import SIZES, Casting
 from simulator.clutter import CLUTTER_SIZES
 from simulator.footprint import collides
-from simulator.preview import distance_m, hidden_share, sight, whole_box
+from simulator.preview import Preview, distance_m, hidden_share, sight, whole_box
 from simulator.scene import Actor, SceneCamera
 
 # Solid things, as tall as a car or taller; vehicles only where the data set labels them.
@@ -39,6 +39,7 @@ def push_in_front(
     box = whole_box(camera, target)
     if box is None:
         return None
+    preview = Preview(camera, actors, 0)
     for _ in range(24):
         nearness = rng.uniform(0.45, 0.9)
         side = rng.choice([-1.0, 1.0])
@@ -49,16 +50,13 @@ def push_in_front(
         def at(offset_m: float, drawn=drawn, side=side) -> Actor:
             return replace(drawn, x_m=drawn.x_m + side * offset_m)
 
-        def hidden(offset_m: float, at=at) -> float:
-            return sight(camera, (*actors, at(offset_m)), 0).occlusion
-
         inner_m, outer_m = 0.0, reach_m
-        if distance_m(drawn) >= distance_m(target) or hidden(inner_m) < wanted:
+        if distance_m(drawn) >= distance_m(target) or preview.occlusion(at(inner_m)) < wanted:
             continue
         for _ in range(9):
             half_m = (inner_m + outer_m) / 2
-            inner_m, outer_m = (half_m, outer_m) if hidden(half_m) >= wanted else (inner_m, half_m)
-        if abs(hidden(outer_m) - wanted) <= 0.04 and not collides(at(outer_m), actors, 0.15):
+            inner_m, outer_m = (half_m, outer_m) if preview.occlusion(at(half_m)) >= wanted else (inner_m, half_m)
+        if abs(preview.occlusion(at(outer_m)) - wanted) <= 0.04 and not collides(at(outer_m), actors, 0.15):
             return at(outer_m)
     return None
 

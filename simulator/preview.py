@@ -1,4 +1,4 @@
-"""How much of an actor will be seen, before anything is rendered: convex blocks drawn on a small grid.
+"""How much of an actor will be seen, before anything is rendered: rough shapes drawn on a small grid.
 
 Good to a few per cent, in a millisecond or two: enough to place an occluder and to tell a request. The rendered masks
 are what is checked and labelled later.
@@ -9,30 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.projection import (
-    CORNER_SIGNS,
-    actor_corners,
-    box_of,
-    clip_box,
-    clip_polygon,
-    outline,
-    polygon_area_px,
-)
+from simulator.projection import actor_corners, box_of, clip_box, outline
 from simulator.scene import Actor, SceneCamera
+from simulator.shapes import slices
 
 GRID = 40  # samples along each side of the target's box
-
-# Blocks that fill an asset's box, as shares of it: (rear, front, bottom, top, width); forward runs from -0.5 to 0.5.
-_WHOLE = ((-0.5, 0.5, 0.0, 1.0, 1.0),)
-BLOCKS: dict[str, tuple[tuple[float, float, float, float, float], ...]] = {
-    "car": ((-0.5, 0.5, 0.06, 0.6, 1.0), (-0.42, 0.2, 0.55, 1.0, 0.8)),
-    "van": ((-0.5, 0.5, 0.06, 0.55, 1.0), (-0.48, 0.35, 0.5, 1.0, 0.92)),
-    "pedestrian": ((-0.3, 0.3, 0.0, 0.85, 0.8), (-0.2, 0.2, 0.8, 1.0, 0.35)),
-    "cyclist": ((-0.5, 0.5, 0.0, 0.42, 0.25), (-0.25, 0.25, 0.35, 1.0, 0.85)),
-    "motorcyclist": ((-0.5, 0.5, 0.0, 0.55, 0.4), (-0.28, 0.2, 0.4, 1.0, 0.85)),
-    "tree": ((-0.05, 0.05, 0.0, 0.4, 0.1), (-0.4, 0.4, 0.35, 1.0, 0.85)),
-    "bush": ((-0.42, 0.42, 0.0, 0.95, 0.9),),
-}
 
 
 @dataclass(frozen=True)
@@ -59,58 +40,74 @@ def whole_box(camera: SceneCamera, actor: Actor) -> tuple[float, float, float, f
 
 
 def blocks(camera: SceneCamera, actor: Actor) -> list[np.ndarray]:
-    """Outlines (K, 2) px of the convex blocks that stand for an actor's shape; those behind the camera left out."""
-    h, w, length = actor.dimensions_hwl_m
-    cos, sin = np.cos(actor.yaw_rad), np.sin(actor.yaw_rad)
-    outlines = []
-    for rear, front, low, high, width in BLOCKS.get(actor.asset, _WHOLE):
-        forward = length * np.where(CORNER_SIGNS[:, 0] < 0, rear, front)
-        up = actor.lift_m + h * np.where(CORNER_SIGNS[:, 1] < 0.5, low, high)
-        side = w * width * CORNER_SIGNS[:, 2]
-        corners = np.stack(
-            [actor.x_m + cos * forward + sin * side, up, actor.z_m - sin * forward + cos * side], axis=-1
-        )
-        edge = outline(camera.intrinsics, corners)
-        if len(edge) >= 3:
-            outlines.append(edge)
-    return outlines
+    """Outlines (K, 2) px of the convex slices that make an actor's shape; those behind the camera left out."""
+    outlines = [outline(camera.intrinsics, corners) for corners in slices(actor)]
+    return [edge for edge in outlines if len(edge) >= 3]
+
+
+class Preview:
+    """One target and what is in front of it, sampled on a grid over the target's box; more can be put in front."""
+
+    def __init__(self, camera: SceneCamera, actors: Sequence[Actor], target: int):
+        self._camera, self._target_m = camera, distance_m(actors[target])
+        own = blocks(camera, actors[target])
+        window = clip_box(box_of(np.concatenate(own)), camera.width_px, camera.height_px) if own else (0.0,) * 4
+        self.empty = window[2] - window[0] < 0.5 or window[3] - window[1] < 0.5
+        if self.empty:
+            return
+        x0, y0, x1, y1 = window
+        self._origin, self._step = np.array([x0, y0]), np.array([(x1 - x0) / GRID, (y1 - y0) / GRID])
+        self._u = x0 + (np.arange(GRID) + 0.5) * self._step[0]
+        self._v = y0 + (np.arange(GRID) + 0.5) * self._step[1]
+        self._body = _covered(own, self._u, self._v)
+        self._truncation = self._outside_share(own)
+        self._seen = self._body.copy()
+        for i, actor in enumerate(actors):
+            if i != target:
+                self._seen &= ~self._hidden_by(actor)
+
+    def _outside_share(self, own: list[np.ndarray]) -> float:
+        """Share of the silhouette outside the image; slices may overlap, so it is sampled as a whole."""
+        x0, y0, x1, y1 = box_of(np.concatenate(own))
+        if x0 >= 0 and y0 >= 0 and x1 <= self._camera.width_px and y1 <= self._camera.height_px:
+            return 0.0
+        u = x0 + (np.arange(3 * GRID) + 0.5) * (x1 - x0) / (3 * GRID)
+        v = y0 + (np.arange(3 * GRID) + 0.5) * (y1 - y0) / (3 * GRID)
+        whole = _covered(own, u, v)
+        inside = whole[(v >= 0) & (v < self._camera.height_px)][:, (u >= 0) & (u < self._camera.width_px)]
+        return float(1 - inside.sum() / whole.sum()) if whole.any() else 1.0
+
+    def _hidden_by(self, actor: Actor) -> np.ndarray:
+        if distance_m(actor) >= self._target_m:
+            return np.zeros((GRID, GRID), bool)
+        return _covered(blocks(self._camera, actor), self._u, self._v)
+
+    def occlusion(self, further: Actor | None = None) -> float:
+        """Hidden share of the target, with one further actor put in front."""
+        if self.empty or not self._body.any():
+            return 1.0
+        seen = self._seen if further is None else self._seen & ~self._hidden_by(further)
+        return float(1 - seen.sum() / self._body.sum())
+
+    def sight(self) -> Sight:
+        if self.empty:
+            return UNSEEN
+        if not self._seen.any():
+            return Sight((0.0, 0.0, 0.0, 0.0), 1.0, self._truncation)
+        rows, columns = np.nonzero(self._seen.any(axis=1))[0], np.nonzero(self._seen.any(axis=0))[0]
+        x0, y0 = (self._origin + self._step * (columns[0], rows[0])).tolist()
+        x1, y1 = (self._origin + self._step * (columns[-1] + 1, rows[-1] + 1)).tolist()
+        return Sight((x0, y0, x1, y1), self.occlusion(), self._truncation)
 
 
 def sight(camera: SceneCamera, actors: Sequence[Actor], target: int) -> Sight:
     """How `actors[target]` will show, hidden by every actor that is nearer."""
-    own = blocks(camera, actors[target])
-    whole = sum(polygon_area_px(edge) for edge in own)
-    if whole <= 0:
-        return UNSEEN
-    inside = sum(polygon_area_px(clip_polygon(edge, camera.width_px, camera.height_px)) for edge in own)
-    x0, y0, x1, y1 = clip_box(box_of(np.concatenate(own)), camera.width_px, camera.height_px)
-    if inside <= 0 or x1 - x0 < 0.5 or y1 - y0 < 0.5:
-        return UNSEEN
-    u = x0 + (np.arange(GRID) + 0.5) * (x1 - x0) / GRID
-    v = y0 + (np.arange(GRID) + 0.5) * (y1 - y0) / GRID
-    body = _covered(own, u, v)
-    seen = body.copy()
-    reach = distance_m(actors[target])
-    for i, actor in enumerate(actors):
-        if i != target and distance_m(actor) < reach:
-            seen &= ~_covered(blocks(camera, actor), u, v)
-    truncation = 1.0 - inside / whole
-    if not seen.any():
-        return Sight((0.0, 0.0, 0.0, 0.0), 1.0, truncation)
-    rows, columns = np.nonzero(seen.any(axis=1))[0], np.nonzero(seen.any(axis=0))[0]
-    step_u, step_v = (x1 - x0) / GRID, (y1 - y0) / GRID
-    box = (
-        float(x0 + columns[0] * step_u),
-        float(y0 + rows[0] * step_v),
-        float(x0 + (columns[-1] + 1) * step_u),
-        float(y0 + (rows[-1] + 1) * step_v),
-    )
-    return Sight(box, float(1.0 - seen.sum() / body.sum()), float(truncation))
+    return Preview(camera, actors, target).sight()
 
 
 def hidden_share(camera: SceneCamera, target: Actor, other: Actor) -> float:
     """Share of the target's picture that `other` alone would hide."""
-    return sight(camera, (target, other), 0).occlusion if distance_m(other) < distance_m(target) else 0.0
+    return Preview(camera, (target, other), 0).occlusion()
 
 
 def _covered(outlines: list[np.ndarray], u: np.ndarray, v: np.ndarray) -> np.ndarray:

@@ -7,14 +7,13 @@ A camera at height h that looks down by p sees the level point (x, up, z), with 
 """
 
 import numpy as np
-from scipy.spatial import ConvexHull
+from scipy.spatial import ConvexHull, QhullError
 
 from dataset.schema import Camera
 from simulator.scene import Actor
 
 NEAR_M = 0.1  # nothing nearer along the optical axis is pictured
 CORNER_SIGNS = np.array([(f, u, s) for f in (-0.5, 0.5) for u in (0.0, 1.0) for s in (-0.5, 0.5)])  # forward, up, side
-_EDGES = [(a, b) for a in range(8) for b in range(a) if np.count_nonzero(CORNER_SIGNS[a] != CORNER_SIGNS[b]) == 1]
 
 
 def camera_from_level(camera: Camera, level_xyz_m: np.ndarray) -> np.ndarray:
@@ -87,21 +86,25 @@ def actor_corners(actor: Actor) -> np.ndarray:
 
 
 def outline(camera: Camera, corners_xyz_m: np.ndarray) -> np.ndarray:
-    """Convex outline of a box's picture on an endless film: (K, 2) px, in order; empty (0, 2) when behind the camera.
+    """Convex outline of a solid's picture on an endless film: (K, 2) px, in order; empty (0, 2) behind the camera.
 
-    Edges that pass behind the camera are cut at NEAR_M.
+    The solid is the convex hull of its corners (N, 3); what is nearer than NEAR_M is cut off.
     """
     points = camera_from_level(camera, corners_xyz_m)
     depth = points[:, 2]
     if depth.max() <= NEAR_M:
         return np.zeros((0, 2))
     seen = list(points[depth > NEAR_M])
-    for a, b in _EDGES:
-        if (depth[a] > NEAR_M) != (depth[b] > NEAR_M):
+    # Lines between all corners, not only edges, cross the plane: the hull of the crossings is the same.
+    for a in np.nonzero(depth > NEAR_M)[0]:
+        for b in np.nonzero(depth <= NEAR_M)[0]:
             share = (NEAR_M - depth[a]) / (depth[b] - depth[a])
             seen.append(points[a] + share * (points[b] - points[a]))
     pixels = pixels_of_camera_points(camera, np.array(seen))
-    return pixels[ConvexHull(pixels, qhull_options="QJ").vertices]
+    try:
+        return pixels[ConvexHull(pixels).vertices]
+    except QhullError:  # flat, seen from its edge: joggled, it has an outline as thin as a line
+        return pixels[ConvexHull(pixels, qhull_options="QJ").vertices]
 
 
 def box_of(points_px: np.ndarray) -> tuple[float, float, float, float]:

@@ -58,7 +58,7 @@ def test_a_missed_car_is_shown_where_it_was_with_its_neighbours():
     target, *others = scene.actors
     assert (target.x_m, target.z_m, target.category) == (pytest.approx(1.0), pytest.approx(20), "car")
     assert sorted(round(actor.x_m) for actor in others) == [-4, 4]
-    assert scene.request is not None and box_iou(scene.request.box_xyxy_px, objects.box_xyxy_px[0]) > 0.9
+    assert scene.request is not None and box_iou(scene.request.box_xyxy_px, objects.box_xyxy_px[0]) > 0.85
     assert scene.request.occlusion < 0.02 and scene.request.failure_id == "f-0"
 
 
@@ -212,7 +212,7 @@ def test_labels_of_a_half_hidden_car_hold_its_visible_box_and_hidden_share():
     scene = Scene(VIEW, (truck, wall))
     found = labels(render_blocks(scene), scene, NAMES, LIMITS)
     assert found.box_xyxy_px[0, 2] == pytest.approx(320, abs=1)  # the wall begins on the axis
-    assert found.occlusion[0] == pytest.approx(0.5, abs=0.03) and found.truncation[0] == 0
+    assert found.occlusion[0] == pytest.approx(0.5, abs=0.05) and found.truncation[0] == 0
 
 
 def test_check_refuses_a_target_that_is_hidden_or_elsewhere():
