@@ -41,7 +41,7 @@ class RecreateConfig(BaseModel):
         default=0.8, gt=0, lt=1, description="An object hidden further than this is shown hidden by just this share."
     )
     max_truncation: float = Field(
-        default=0.9, gt=0, lt=1, description="A target that reaches further out of the image than this is not shown."
+        default=0.94, gt=0, lt=1, description="A target that reaches further out of the image than this is not shown."
     )
     max_neighbours: int = Field(
         default=24, ge=0, description="Other objects of the frame that are shown, nearest first."

@@ -30,6 +30,7 @@ from dataset.store import Dataset, DatasetWriter
 from simulator.backend import Backend
 from simulator.jobs import Jobs
 from simulator.labels import LabelLimits
+from simulator.recreate import NotRecreatable
 from simulator.render_worker import (
     ImageFormat,
     RenderWorker,
@@ -106,6 +107,7 @@ def render_scenes(
     asked = {
         "key": key,
         "jobs": len(jobs),
+        "first_scene": _first_scene(jobs),
         "attempts": attempts,
         "image_format": image_format,
         "limits": limits.model_dump(),
@@ -126,6 +128,14 @@ def render_scenes(
         _compile(jobs, out, name)
     shutil.rmtree(out / "records", ignore_errors=True)
     return _report(out, len(jobs))
+
+
+def _first_scene(jobs: Jobs) -> str | None:
+    """Id of the first scene's first draw: most changes of the inputs change it, also where a caller gives no key."""
+    try:
+        return jobs.scene(0, 0).scene_id if len(jobs) else None
+    except NotRecreatable:
+        return None
 
 
 def _claim(out: Path, asked: dict[str, Any]) -> None:

@@ -4,7 +4,9 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,24 +14,25 @@ import pytest
 
 from dataset.errors import InputError
 from dataset.schema import Camera
-from dataset.store import Dataset
-from simulator.jobs import RandomJobs
+from dataset.store import Dataset, DatasetWriter
+from simulator.jobs import RandomJobs, RecreationJobs
 from simulator.labels import LabelLimits
 from simulator.random_street import RandomStreetConfig
 from simulator.randomise import RandomisationConfig
-from simulator.recreate import NotRecreatable
+from simulator.recreate import NotRecreatable, RecreateConfig
 from simulator.scene import Actor, Request, Scene, SceneCamera
 from simulator.session import SessionReport, WorkerDied, render_scenes
 from tests.block_backend import BlockBackend
+from tests.kitti_frames import CATEGORIES, kitti_frames, missed, needs_kitti
 
 CAMERA = Camera(160.0, 160.0, 80.0, 50.0, 1.65, 0.0)
 VIEW = SceneCamera(CAMERA, 160, 100)
 
 
-def random_jobs(count: int) -> RandomJobs:
+def random_jobs(count: int, seed: int = 5) -> RandomJobs:
     street = RandomStreetConfig(objects=(2, 5), distance_m=(5, 30))
     cameras = [(CAMERA, 160, 100)]
-    return RandomJobs(count, ["car", "pedestrian"], cameras, street, RandomisationConfig(), seed=5, cycle=2)
+    return RandomJobs(count, ["car", "pedestrian"], cameras, street, RandomisationConfig(), seed=seed, cycle=2)
 
 
 class FittingAtAttempt:
@@ -101,6 +104,7 @@ SCRIPT = """
 import sys, time
 from pathlib import Path
 from tests.block_backend import BlockBackend
+from tests.kitti_frames import CATEGORIES, kitti_frames, missed, needs_kitti
 from tests.test_simulator_session import random_jobs, render
 
 class Slow(BlockBackend):
@@ -147,6 +151,35 @@ def test_a_folder_of_another_session_is_refused(tmp_path):
         render(random_jobs(2), tmp_path / "out", key="b")
     with pytest.raises(InputError, match="limits"):
         render(random_jobs(2), tmp_path / "out", key="a", limits=LabelLimits(min_height_px=30))
+
+
+def test_a_folder_with_scenes_of_another_seed_is_refused_without_a_key_too(tmp_path):
+    render(random_jobs(2), tmp_path / "out")
+    with pytest.raises(InputError, match="first_scene"):
+        render(random_jobs(2, seed=6), tmp_path / "out")
+
+
+@needs_kitti
+def test_failures_of_a_stored_data_set_are_re_created_in_another_process_with_their_lineage(tmp_path):
+    frames = list(islice(kitti_frames(), 10))
+    with DatasetWriter(tmp_path / "real", CATEGORIES, "kitti") as writer:
+        for frame, objects in frames:
+            writer.add(frame, objects)
+    failures = [missed(*frames[8])[1], replace(missed(*frames[7])[0], kind="background", object_index=-1)]
+    jobs = RecreationJobs(
+        Dataset.open(tmp_path / "real"), failures, RecreateConfig(variants=2), RandomisationConfig(), seed=1, cycle=3
+    )
+    report = render(jobs, tmp_path / "out", workers=1, attempts=8)
+    assert report.used == 4
+    shown = [report.dataset.frame(i) for i in range(4)]
+    assert [frame.failure_id for frame in shown] == ["000008-1", "000008-1", "000007-0", "000007-0"]
+    assert {frame.cycle for frame in shown} == {3} and len({frame.scene_id for frame in shown}) == 4
+    assert report.dataset.categories == CATEGORIES
+    with pytest.raises(InputError, match="no frame 'elsewhere'"):
+        RecreationJobs(
+            Dataset.open(tmp_path / "real"), [replace(failures[0], frame_id="elsewhere")],
+            RecreateConfig(), RandomisationConfig(), seed=1, cycle=3,
+        )  # fmt: skip
 
 
 def test_a_worker_that_dies_once_is_replaced_and_one_that_dies_again_ends_the_session(tmp_path):
