@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from dataset.errors import InputError
-from simulator.embedded.assets import cars, people, street_furniture, trucks, two_wheelers, vegetation
+from simulator.embedded.assets import cars, people, street_furniture, traffic, trucks, two_wheelers, vegetation
 from simulator.embedded.assets.shapes import fitted
 from simulator.embedded.mesh import Mesh
 from simulator.scene import ASSET_SETS, Actor
@@ -23,8 +23,8 @@ MAKERS: dict[str, Maker] = {
     "motorcyclist": two_wheelers.motorcyclist,
     "cyclist": two_wheelers.cyclist,
     "pedestrian": people.pedestrian,
-    "traffic_light": street_furniture.traffic_light,
-    "traffic_sign": street_furniture.traffic_sign,
+    "traffic_light": traffic.traffic_light,
+    "traffic_sign": traffic.traffic_sign,
     "pole": street_furniture.pole,
     "bin": street_furniture.bin_,
     "bollard": street_furniture.bollard,
@@ -70,4 +70,4 @@ def support_mesh(actor: Actor) -> Mesh | None:
     """
     if actor.asset not in ("traffic_light", "traffic_sign") or actor.lift_m < 0.05:
         return None
-    return street_furniture.support(*actor.dimensions_hwl_m, actor.lift_m)
+    return traffic.support(*actor.dimensions_hwl_m, actor.lift_m)

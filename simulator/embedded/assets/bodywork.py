@@ -10,7 +10,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from simulator.embedded.assets.materials import GLASS, RIM, TRIM, TYRE, UNDERSIDE
-from simulator.embedded.assets.shapes import Assembly, Shape, box, disc, lathe, surface, together
+from simulator.embedded.assets.shapes import Assembly, Shape, box, disc, lathe, surface, together, without_slivers
 from simulator.embedded.mesh import Material
 
 SILL, BELT, WINDOW_LOW, WINDOW_HIGH, RAIL, CENTRE = 0, 5, 6, 7, 8, 10
@@ -169,11 +169,9 @@ class Body:
         """material_of_cell (6, columns - 1): index into `materials` of every cell of the fascia."""
         grid = self.fascia_m(end)
         face = surface(grid if end == 0.0 else grid[:, ::-1], smooth=True)
-        corner = face.vertices_m[face.faces]
-        area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1)
         cells = np.repeat(np.asarray(material_of_cell).reshape(-1), 2)
         for index, material in enumerate(materials):
-            parts.add(face.part((cells == index) & (area > 1e-7)), material, tag)
+            parts.add(without_slivers(face.part(cells == index)), material, tag)
 
     def add_wheels(self, parts: Assembly, tag: int, spokes: int = 5, rim: Material = RIM) -> None:
         width = min(0.21, 0.15 * 2 * self.half_m)

@@ -22,8 +22,8 @@ SALOON = BodyForm(
     side_windows=(0.34, 0.79), belt=(0.62, 0.67),
 )  # fmt: skip
 ESTATE = BodyForm(
-    top=((0, 0.49), (0.015, 0.535), (0.10, 0.60), (0.26, 0.655), (0.42, 0.955), (0.53, 0.995), (0.75, 1.0), (0.90, 0.95),
-         (0.975, 0.66), (1.0, 0.60)),
+    top=((0, 0.49), (0.015, 0.535), (0.10, 0.60), (0.26, 0.655), (0.42, 0.955), (0.53, 0.995), (0.75, 1.0),
+         (0.90, 0.95), (0.975, 0.66), (1.0, 0.60)),
     windscreen=(0.265, 0.405), rear_window=(0.905, 0.97), pillars=(0.52, 0.71, 0.86), axles=(0.18, 0.78),
     side_windows=(0.33, 0.93), belt=(0.62, 0.66),
 )  # fmt: skip
@@ -64,10 +64,14 @@ VAN_FORMS = {
     "stand-in": ([BOX_CAR_VAN, MINIBUS, PANEL_VAN], [45, 35, 20]),
 }
 VAN_COLORS = {
-    "default": [m.srgb(236, 236, 234), m.srgb(236, 236, 234), m.srgb(175, 177, 180), m.srgb(235, 186, 20),
-                m.srgb(30, 62, 130), m.srgb(60, 62, 66), m.srgb(150, 30, 28)],
-    "stand-in": [m.srgb(226, 220, 204), m.srgb(120, 36, 30), m.srgb(30, 90, 92), m.srgb(96, 96, 90),
-                 m.srgb(200, 120, 40), m.srgb(40, 44, 60)],
+    "default": [
+        m.srgb(236, 236, 234), m.srgb(236, 236, 234), m.srgb(175, 177, 180), m.srgb(235, 186, 20), m.srgb(30, 62, 130),
+        m.srgb(60, 62, 66), m.srgb(150, 30, 28),
+    ],
+    "stand-in": [
+        m.srgb(226, 220, 204), m.srgb(120, 36, 30), m.srgb(30, 90, 92), m.srgb(96, 96, 90), m.srgb(200, 120, 40),
+        m.srgb(40, 44, 60),
+    ],
 }  # fmt: skip
 
 
@@ -169,7 +173,7 @@ def _add_rear(parts: Assembly, body: Body, paint: Material, light: Material, tag
 def _add_plate(parts: Assembly, center_m: np.ndarray, facing: int, material: Material, tag: int) -> None:
     """A plate of 52 x 11 cm with a dark line of characters, just proud of the bumper."""
     x, _, z = center_m
-    for half, tall, depth, color in ((0.26, 0.055, 0.012, material), (0.2, 0.025, 0.015, m.TRIM)):
+    for half, tall, depth, color in ((0.26, 0.055, 0.012, material), (0.21, 0.024, 0.015, m.LETTERING)):
         at = x + facing * depth
         corners = [(at, -facing * half, z - tall), (at, facing * half, z - tall)]
         corners += [(at, facing * half, z + tall), (at, -facing * half, z + tall)]

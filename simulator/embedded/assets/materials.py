@@ -1,5 +1,8 @@
 """Materials and colours that several assets share. Colours are linear RGB."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from simulator.embedded.mesh import PATTERNS, Material
@@ -17,30 +20,43 @@ UNLIT_HEADLIGHT = HEADLIGHT._replace(emission=0.0)
 TAILLIGHT = Material((0.45, 0.012, 0.012), 0.2, clearcoat=0.6, emission=3.0)
 UNLIT_TAILLIGHT = TAILLIGHT._replace(emission=0.0)
 PLATE = Material((0.72, 0.72, 0.68), 0.6)
-YELLOW_PLATE = Material((0.7, 0.5, 0.05), 0.6)
+LETTERING = Material((0.16, 0.16, 0.16), 0.6)  # a line of characters from afar
 LIT_WINDOW = Material((0.35, 0.32, 0.25), 0.2, clearcoat=0.6, emission=1.2)
 
 
-def srgb(*channels_0_255: float) -> tuple[float, float, float]:
+Color = tuple[float, float, float]
+
+
+def srgb(*channels_0_255: float) -> Color:
     """Linear RGB of an sRGB colour as one sees it in a picture (IEC 61966-2-1)."""
     value = np.asarray(channels_0_255, float) / 255
     linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-    return tuple(float(c) for c in linear)  # type: ignore[return-value]
+    return _color(linear)
 
 
-def varied(color: tuple[float, float, float], rng: np.random.Generator, amount: float = 0.15):
+def _color(values: np.ndarray) -> Color:
+    red, green, blue = (float(c) for c in values)
+    return red, green, blue
+
+
+def varied(color: Color, rng: np.random.Generator, amount: float = 0.15) -> Color:
     """The colour a little lighter or darker, and a little off in hue."""
     scale = (1 + amount * rng.uniform(-1, 1)) * (1 + amount / 3 * rng.uniform(-1, 1, 3))
-    return tuple(float(c) for c in np.clip(np.asarray(color) * scale, 0.003, 0.95))
+    return _color(np.clip(np.asarray(color) * scale, 0.003, 0.95))
 
 
-def drawn(choices: list, rng: np.random.Generator, weights: list[float] | None = None):
+def scaled(color: Color, factor: float) -> Color:
+    """The colour lighter or darker by a factor."""
+    return _color(np.asarray(color) * factor)
+
+
+def drawn(choices: list, rng: np.random.Generator, weights: Sequence[float] | None = None) -> Any:
     """One of the choices, by weight."""
     share = None if weights is None else np.asarray(weights, float) / sum(weights)
     return choices[int(rng.choice(len(choices), p=share))]
 
 
-def paint(color: tuple[float, float, float], metallic: float = 0.0) -> Material:
+def paint(color: Color, metallic: float = 0.0) -> Material:
     """Car paint under clearcoat."""
     return Material(color, roughness=0.45, clearcoat=0.8, metallic=metallic)
 

@@ -11,13 +11,33 @@ from simulator.embedded.mesh import PATTERNS, Material, Mesh
 SKIN = [m.srgb(236, 198, 172), m.srgb(224, 176, 144), m.srgb(190, 138, 102), m.srgb(132, 88, 60), m.srgb(78, 50, 36)]
 HAIR = [m.srgb(30, 24, 20), m.srgb(58, 38, 24), m.srgb(98, 68, 40), m.srgb(168, 134, 84), m.srgb(150, 148, 146)]
 TOPS = {
-    "default": [m.srgb(28, 30, 36), m.srgb(44, 54, 78), m.srgb(96, 98, 100), m.srgb(206, 204, 198), m.srgb(142, 32, 34),
-                m.srgb(52, 92, 140), m.srgb(70, 88, 60), m.srgb(190, 150, 60), m.srgb(150, 118, 90), m.srgb(190, 90, 110)],
-    "stand-in": [m.srgb(224, 214, 190), m.srgb(60, 34, 30), m.srgb(214, 110, 40), m.srgb(40, 110, 112),
-                 m.srgb(108, 60, 112), m.srgb(24, 26, 30), m.srgb(120, 132, 138), m.srgb(186, 170, 60)],
+    "default": [
+        m.srgb(28, 30, 36),
+        m.srgb(44, 54, 78),
+        m.srgb(96, 98, 100),
+        m.srgb(206, 204, 198),
+        m.srgb(142, 32, 34),
+        m.srgb(52, 92, 140),
+        m.srgb(70, 88, 60),
+        m.srgb(190, 150, 60),
+        m.srgb(150, 118, 90),
+        m.srgb(190, 90, 110),
+    ],
+    "stand-in": [
+        m.srgb(224, 214, 190),
+        m.srgb(60, 34, 30),
+        m.srgb(214, 110, 40),
+        m.srgb(40, 110, 112),
+        m.srgb(108, 60, 112),
+        m.srgb(24, 26, 30),
+        m.srgb(120, 132, 138),
+        m.srgb(186, 170, 60),
+    ],
 }  # fmt: skip
 TROUSERS = {
-    "default": [m.srgb(26, 30, 44), m.srgb(54, 72, 104), m.srgb(28, 28, 30), m.srgb(92, 92, 94), m.srgb(150, 132, 102)],
+    "default": [
+        m.srgb(26, 30, 44), m.srgb(54, 72, 104), m.srgb(28, 28, 30), m.srgb(92, 92, 94), m.srgb(150, 132, 102),
+    ],
     "stand-in": [
         m.srgb(72, 56, 44),
         m.srgb(30, 44, 40),
@@ -25,7 +45,7 @@ TROUSERS = {
         m.srgb(40, 40, 60),
         m.srgb(110, 110, 96),
     ],
-}
+}  # fmt: skip
 SHOES = [m.srgb(24, 22, 22), m.srgb(60, 42, 30), m.srgb(220, 220, 216), m.srgb(90, 92, 96)]
 
 
@@ -87,8 +107,11 @@ def head(parts: Assembly, neck_m, chin_to_crown_m: float, wear: Wardrobe, tag: i
     )
     style = rng.uniform()
     if style < 0.35:  # long hair
-        parts.add(limb(center - [0.2 * size, 0, 0], center - [0.28 * size, 0, 0.75 * size], 0.33 * size, 0.26 * size),
-                  wear.hair, tag)  # fmt: skip
+        parts.add(
+            limb(center - [0.2 * size, 0, 0], center - [0.28 * size, 0, 0.75 * size], 0.33 * size, 0.26 * size),
+            wear.hair,
+            tag,
+        )
     elif style < 0.5:  # cap with a peak
         parts.add(
             ellipsoid(center + [0.25 * size, 0, 0.2 * size], (0.42 * size, 0.3 * size, 0.06 * size), 1), wear.bag, tag
@@ -169,8 +192,10 @@ def pedestrian(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float, 
             (hip_z + 0.1 * height, 0.07 * height, 0.95),
         ]
         angle = np.arange(12) * np.pi / 6
-        skirt = [np.stack([np.cos(angle) * deep, np.sin(angle) * 0.095 * height * stocky * wide, np.full(12, z)], -1)
-                 for z, deep, wide in rings]  # fmt: skip
+        skirt = [
+            np.stack([np.cos(angle) * deep, np.sin(angle) * 0.095 * height * stocky * wide, np.full(12, z)], -1)
+            for z, deep, wide in rings
+        ]
         parts.add(loft(np.array(skirt)), wear.top if rng.uniform() < 0.6 else wear.trousers, PEDESTRIAN)
     hand_y = float(np.clip(width / 2 - 0.035, shoulder_half + 0.02, shoulder_half + 0.2 * height))
     bare = rng.uniform() < 0.3
@@ -195,8 +220,14 @@ def _add_bag(parts: Assembly, shoulders, hip_z: float, height: float, half: floa
     kind = rng.uniform()
     if kind < 0.25:
         low = shoulders[2] - 0.26 * height
-        pack = rounded_body([-0.16 * height, -0.14 * height, -0.06 * height], np.array([0.7, 0.8, 0.8]) * half, low,
-                            shoulders[2], 0.05, 2)  # fmt: skip
+        pack = rounded_body(
+            [-0.16 * height, -0.14 * height, -0.06 * height],
+            np.array([0.7, 0.8, 0.8]) * half,
+            low,
+            shoulders[2],
+            0.05,
+            2,
+        )
         parts.add(pack.moved((shoulders[0], 0, 0)), wear.bag, PEDESTRIAN)
     elif kind < 0.4:
         low = hip_z - 0.07 * height

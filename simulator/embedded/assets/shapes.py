@@ -55,7 +55,7 @@ def together(shapes: list[Shape]) -> Shape:
 
 @lru_cache(maxsize=256)
 def grid_faces(rows: int, columns: int, wrap: bool = False) -> np.ndarray:
-    """Triangles of a (rows, columns) grid of vertices, row by row: (2 * quads, 3). `wrap` joins last column to first."""
+    """Triangles of a (rows, columns) grid, row by row: (2 * quads, 3). `wrap` joins the last column to the first."""
     row, column = np.meshgrid(np.arange(rows - 1), np.arange(columns if wrap else columns - 1), indexing="ij")
     a = row * columns + column
     b = row * columns + (column + 1) % columns
@@ -89,9 +89,14 @@ def loft(rings_m: np.ndarray, smooth: bool = True) -> Shape:
     corner = vertices[faces] - vertices.mean(0)
     volume = np.einsum("ij,ij->i", corner[:, 0], np.cross(corner[:, 1], corner[:, 2])).sum()
     faces = faces if volume > 0 else faces[:, ::-1]
-    corner = vertices[faces]
-    area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1)
-    return Shape(vertices, faces, smooth).part(area > 1e-9)
+    return without_slivers(Shape(vertices, faces, smooth))
+
+
+def without_slivers(shape: Shape) -> Shape:
+    """The shape without triangles that have no area, as where two points of a ring coincide."""
+    corner = shape.vertices_m[shape.faces]
+    area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1) / 2
+    return shape.part(area > 1e-8)
 
 
 def tube(path_m, radii_m, sides: int = 6, smooth: bool = True) -> Shape:

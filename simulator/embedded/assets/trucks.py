@@ -1,5 +1,7 @@
 """Lorries, buses and trams: rounded hulls with rows of windows on a chassis with wheels."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from simulator.embedded.assets import materials as m
@@ -20,9 +22,21 @@ from simulator.embedded.assets.shapes import (
 from simulator.embedded.mesh import Lamp, Material, Mesh
 
 CARGO_COLORS = {
-    "default": [m.srgb(232, 232, 228), m.srgb(200, 202, 204), m.srgb(40, 70, 130), m.srgb(170, 34, 30), m.srgb(236, 190, 40),
-                m.srgb(60, 110, 70)],
-    "stand-in": [m.srgb(214, 200, 170), m.srgb(110, 60, 40), m.srgb(40, 100, 110), m.srgb(90, 96, 100), m.srgb(200, 110, 40)],
+    "default": [
+        m.srgb(232, 232, 228),
+        m.srgb(200, 202, 204),
+        m.srgb(40, 70, 130),
+        m.srgb(170, 34, 30),
+        m.srgb(236, 190, 40),
+        m.srgb(60, 110, 70),
+    ],
+    "stand-in": [
+        m.srgb(214, 200, 170),
+        m.srgb(110, 60, 40),
+        m.srgb(40, 100, 110),
+        m.srgb(90, 96, 100),
+        m.srgb(200, 110, 40),
+    ],
 }  # fmt: skip
 BUS_COLORS = {
     "default": [
@@ -32,8 +46,10 @@ BUS_COLORS = {
         m.srgb(230, 230, 226),
         m.srgb(60, 130, 80),
     ],
-    "stand-in": [m.srgb(30, 110, 116), m.srgb(120, 50, 100), m.srgb(224, 214, 190), m.srgb(206, 116, 40)],
-}
+    "stand-in": [
+        m.srgb(30, 110, 116), m.srgb(120, 50, 100), m.srgb(224, 214, 190), m.srgb(206, 116, 40),
+    ],
+}  # fmt: skip
 
 
 def _wheels(parts: Assembly, x_m: list[float], radius_m: float, half_width_m: float, tag: int) -> None:
@@ -100,8 +116,18 @@ def truck(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float, float
     guard = box((guard_x, half * 0.96, deck - 0.45), (max(axles[0] - axles[1] - 2 * radius - 1.0, 0.3), 0.04, 0.32))
     parts.both_sides(guard, m.STEEL, TRUCK)
     parts.add(box((rear + 0.08, 0, deck - 0.3), (0.08, width * 0.9, 0.14)), m.TRIM, TRUCK)
-    parts.add(panels([(rear, 0.26, deck - 0.35), (rear, -0.26, deck - 0.35), (rear, -0.26, deck - 0.24), (rear, 0.26, deck - 0.24)]),
-              m.PLATE, TRUCK)  # fmt: skip
+    parts.add(
+        panels(
+            [
+                (rear, 0.26, deck - 0.35),
+                (rear, -0.26, deck - 0.35),
+                (rear, -0.26, deck - 0.24),
+                (rear, 0.26, deck - 0.24),
+            ]
+        ),
+        m.PLATE,
+        TRUCK,
+    )
     _lamps(parts, front - 0.03, rear + 0.03, half, 2 * radius - 0.25, deck - 0.28, TRUCK)
     return parts.mesh()
 
@@ -139,7 +165,7 @@ def _box_cargo(
 ) -> None:
     body = rounded_body([rear + 0.02, front], half * 0.995, deck, top, 0.04, 2)
     parts.add(body, cargo, TRUCK)
-    trim = Material(tuple(0.6 * c for c in cargo.color), 0.5)  # type: ignore[arg-type]
+    trim = Material(m.scaled(cargo.color, 0.6), 0.5)
     ribs = np.arange(rear + 0.6, front - 0.3, 1.2)
     centers = np.stack([ribs, np.full(len(ribs), half * 0.995), np.full(len(ribs), (deck + top) / 2)], 1)
     if rng.uniform() < 0.5 and len(ribs):
@@ -194,10 +220,22 @@ def bus(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float, float])
     top = height - unit
     x = np.array([rear, rear + 0.06, rear + 0.3, front - 0.4, front - 0.1, front - 0.02])
     rounder = 0.22 if asset_set == "default" else 0.1
-    parts.add(rounded_body(x, half * np.array([0.95, 0.985, 1, 1, 0.97, 0.92]), low + np.array([0.1, 0.02, 0, 0, 0, 0.05]),
-                           top - np.array([0.12, 0.03, 0, 0, 0.08, 0.2]), rounder), color, BUS)  # fmt: skip
-    parts.add(rounded_body([rear + 0.2 * length, front - 0.25 * length], half * 0.7, top - 0.1, height, 0.1, 2), m.TRIM if
-              rng.uniform() < 0.4 else Material((0.6, 0.6, 0.6)), BUS)  # fmt: skip
+    parts.add(
+        rounded_body(
+            x,
+            half * np.array([0.95, 0.985, 1, 1, 0.97, 0.92]),
+            low + np.array([0.1, 0.02, 0, 0, 0, 0.05]),
+            top - np.array([0.12, 0.03, 0, 0, 0.08, 0.2]),
+            rounder,
+        ),
+        color,
+        BUS,
+    )
+    parts.add(
+        rounded_body([rear + 0.2 * length, front - 0.25 * length], half * 0.7, top - 0.1, height, 0.1, 2),
+        m.TRIM if rng.uniform() < 0.4 else Material((0.6, 0.6, 0.6)),
+        BUS,
+    )
     decks = [(0.42 * top, 0.82 * top)] if top < 3.7 else [(0.27 * top, 0.45 * top), (0.62 * top, 0.86 * top)]
     glass = m.GLASS._replace(emission=0.5)
     for belt, eave in decks:
@@ -206,12 +244,15 @@ def bus(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float, float])
         parts.add(_screen(rear - 0.004, rear - 0.004, half * 0.8, belt + 0.2, eave), glass, BUS)
         parts.add(_screen(front - 0.005, front - 0.012, half * 0.88, belt - 0.12, eave), m.GLASS, BUS)
     sign_z = decks[-1][1] + 0.09
-    parts.add(_screen(front - 0.02, front - 0.06, half * 0.6, sign_z, sign_z + 0.2),
-              Material((0.75, 0.36, 0.04), emission=2.5), BUS)  # fmt: skip
+    parts.add(
+        _screen(front - 0.02, front - 0.06, half * 0.6, sign_z, sign_z + 0.2),
+        Material((0.75, 0.36, 0.04), emission=2.5),
+        BUS,
+    )
     for door_x in (front - 0.95, (front + rear) / 2 - 0.4):
         door = _glazing(door_x - 0.6, door_x + 0.6, half + 0.012, low + 0.1, decks[0][1], 2, 0.05).mirrored()
         parts.add(door, glass, BUS)
-    skirt = Material(tuple(0.35 * c for c in color.color), 0.5, clearcoat=0.3)  # type: ignore[arg-type]
+    skirt = Material(m.scaled(color.color, 0.35), 0.5, clearcoat=0.3)
     parts.both_sides(_glazing(rear + 0.3, front - 0.4, half + 0.003, low + 0.05, low + 0.3, 1), skirt, BUS)
     axles = [front - 0.225 * length, rear + 0.26 * length]
     for axle in axles:
@@ -237,11 +278,19 @@ def tram(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float, float]
     belt, eave = 0.42 * top, 0.8 * top
     sections = max(1, round(length / 8))
     edges = np.linspace(-front, front, sections + 1)
-    for index, (start, end) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for index, (start, end) in enumerate(pairwise(edges)):
         nose, tail = index == sections - 1, index == 0
         inset = 0.25 if sections > 1 else 0.0
-        x = np.array([start + (0 if tail else inset), start + (0.25 if tail else inset + 0.01), start + (1.1 if tail else inset + 0.02),
-                      end - (1.1 if nose else inset + 0.02), end - (0.25 if nose else inset + 0.01), end - (0 if nose else inset)])  # fmt: skip
+        x = np.array(
+            [
+                start + (0 if tail else inset),
+                start + (0.25 if tail else inset + 0.01),
+                start + (1.1 if tail else inset + 0.02),
+                end - (1.1 if nose else inset + 0.02),
+                end - (0.25 if nose else inset + 0.01),
+                end - (0 if nose else inset),
+            ]
+        )
         taper = np.array([0.72, 0.86, 1, 1, 0.86, 0.72])
         taper[:3] = taper[:3] if tail else 1
         taper[3:] = taper[3:] if nose else 1

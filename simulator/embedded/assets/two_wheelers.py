@@ -90,9 +90,11 @@ def _bicycle(parts: Assembly, rear, front, radius, saddle, cranks, stem, bars, w
     seat_tube = cranks + 0.85 * (saddle - cranks)
     head_low = stem + 0.22 * (front - stem)
     for start, end, thick in (
-        (cranks, seat_tube, 0.018), (cranks, head_low, 0.02), (seat_tube, stem - [0, 0, 0.05], 0.017),
+        (cranks, seat_tube, 0.018),
+        (cranks, head_low, 0.02),
+        (seat_tube, stem - [0, 0, 0.05], 0.017),
         (stem, head_low, 0.02),
-    ):  # fmt: skip
+    ):
         parts.add(rod(start, end, thick), frame, BICYCLE)
     for y in (0.05, -0.05):
         parts.add(rod(cranks + [0, y / 2, 0], rear + [0, y, 0], 0.01), frame, BICYCLE)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from simulator.embedded.assets import materials as m
-from simulator.embedded.assets.shapes import VEGETATION, Assembly, Shape, ellipsoid, lathe, tube
+from simulator.embedded.assets.shapes import VEGETATION, Assembly, Shape, ellipsoid, loft, tube, without_slivers
 from simulator.embedded.mesh import PATTERNS, Material, Mesh
 
 BARK = Material(m.srgb(92, 74, 58), 1.0)
@@ -18,17 +18,15 @@ def leaves(asset_set: str, rng: np.random.Generator) -> Material:
     return Material(color, 0.95, pattern=PATTERNS["leaves"], pattern_scale_m=0.25)
 
 
-def foliage(center_m, radii_m, rng: np.random.Generator, tufts: int = 60, subdivisions: int = 2) -> Shape:
-    """A crown: a rough blob and triangles that stand out of it, so that its outline is not smooth."""
+def foliage(center_m, radii_m, rng: np.random.Generator, tufts: int, subdivisions: int) -> list[Shape]:
+    """A crown: a rough, smoothly shaded blob and flat triangles that stand out of it and break its outline."""
     center, radii = np.asarray(center_m, float), np.asarray(radii_m, float)
-    blob = ellipsoid(center, radii * 0.93, subdivisions, rough=0.13, rng=rng)
+    blob = ellipsoid(center, radii * 0.92, subdivisions, rough=0.12, rng=rng)
     outward = rng.standard_normal((tufts, 3))
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
-    size = 0.28 * radii.mean() * rng.uniform(0.6, 1.2, (tufts, 1, 1))
-    corners = (center + outward * radii * 0.97)[:, None] + size * rng.uniform(-1, 1, (tufts, 3, 3))
-    first = len(blob.vertices_m)
-    faces = np.concatenate([blob.faces, first + np.arange(3 * tufts).reshape(-1, 3)])
-    return Shape(np.concatenate([blob.vertices_m, corners.reshape(-1, 3)]), faces, smooth=False)
+    size = 0.26 * radii.mean() * rng.uniform(0.5, 1.1, (tufts, 1, 1))
+    corners = (center + outward * radii * 0.95)[:, None] + size * rng.uniform(-1, 1, (tufts, 3, 3))
+    return [blob, Shape(corners.reshape(-1, 3), np.arange(3 * tufts).reshape(-1, 3))]
 
 
 def tree(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float, float], detail: int = 2) -> Mesh:
@@ -46,7 +44,7 @@ def tree(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float, float]
     path = [(0, 0, 0), (*bend[0], crown_low), (*bend[1], 0.75 * height)]
     parts.add(tube(path, [1.35 * trunk, trunk, 0.4 * trunk], 7 if detail > 1 else 4), BARK, VEGETATION)
     blobs = int(rng.integers(6, 9)) if detail > 1 else 3
-    shade = green._replace(color=tuple(0.62 * c for c in green.color))
+    shade = green._replace(color=m.scaled(green.color, 0.62))
     for index in range(blobs):
         turn, level = 2.4 * index + rng.uniform(0, 0.6), index / max(blobs - 1, 1)
         out = 0.27 * (1 - 0.75 * level)
@@ -57,25 +55,33 @@ def tree(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float, float]
             out * width * np.sin(turn),
             crown_low + tall * 0.75 + level * 0.72 * (height - crown_low - tall),
         )
-        crown = foliage(center, (share * length, share * width, tall), rng, 70 if detail > 1 else 14, detail)
-        parts.add(crown, green if index % 3 else shade, VEGETATION)
+        radii = (share * length, share * width, tall)
+        for crown in foliage(center, radii, rng, 120 if detail > 1 else 26, detail):
+            parts.add(crown, green if index % 3 else shade, VEGETATION)
     return parts.mesh()
 
 
-def _conifer(
-    parts: Assembly, height: float, width: float, green: Material, rng: np.random.Generator, detail: int
-) -> None:
+def _conifer(parts: Assembly, height: float, width: float, green: Material, rng: np.random.Generator, detail: int):
+    """Overlapping whorls of branches: cones whose rims are jagged and hang at the tips."""
     parts.add(tube([(0, 0, 0), (0, 0, 0.5 * height)], [0.02 * height, 0.012 * height], 6), BARK, VEGETATION)
-    dark = green._replace(color=tuple(0.55 * c for c in green.color))
-    tiers, sides = (7, 13) if detail > 1 else (4, 7)
+    dark = green._replace(color=m.scaled(green.color, 0.5))
+    tiers, points = (13, 15) if detail > 1 else (6, 8)
+    sides = 2 * points
     for tier in range(tiers):
-        low, radius = (0.1 + 0.78 * tier / tiers) * height, 0.5 * width * (1 - 0.88 * tier / tiers)
-        top = min(low + 1.9 * 0.78 * height / tiers, height)
-        cone = lathe(
-            [(low, 0.05), (low - 0.02 * height, radius), (low + 0.35 * (top - low), 0.6 * radius), (top, 0.01)], sides
-        )
-        rough = cone.vertices_m * (1 + rng.uniform(-0.13, 0.13, (len(cone.vertices_m), 1)) * [1, 1, 0.12])
-        parts.add(cone._replace(vertices_m=rough, smooth=False), dark, VEGETATION)
+        share = tier / tiers
+        low, radius = (0.08 + 0.84 * share) * height, 0.5 * width * (1 - 0.93 * share**0.9)
+        top = min(low + 2.4 * 0.84 * height / tiers, height)
+        angle = np.arange(sides) * 2 * np.pi / sides + rng.uniform(0, 1)
+        tip = np.where(np.arange(sides) % 2 == 0, rng.uniform(0.8, 1.08, sides), rng.uniform(0.45, 0.7, sides))
+        rings = [(0.12 * radius * np.ones(sides), np.full(sides, low + 0.3 * (top - low)))]
+        rings += [
+            (tip * radius, low - 0.12 * (top - low) * tip),
+            (0.4 * radius * np.ones(sides), np.full(sides, low + 0.55 * (top - low))),
+        ]
+        rings += [(np.full(sides, 0.02 * width), np.full(sides, top))]
+        whorl = [np.stack([r * np.cos(angle), r * np.sin(angle), z], -1) for r, z in rings]
+        shade = dark if tier % 2 else dark._replace(color=m.scaled(dark.color, 1.2))
+        parts.add(loft(np.array(whorl), smooth=False), shade, VEGETATION)
 
 
 def bush(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float, float], detail: int = 2) -> Mesh:
@@ -84,12 +90,12 @@ def bush(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float, float]
     height, width, length = dimensions_hwl_m
     parts = Assembly()
     green = leaves(asset_set, rng)
-    shade = green._replace(color=tuple(0.65 * c for c in green.color))
-    for index in range(5 if detail > 1 else 2):
+    shade = green._replace(color=m.scaled(green.color, 0.65))
+    for index in range(6 if detail > 1 else 3):
         turn = 1.3 * index + rng.uniform(0, 1)
-        center = (0.2 * length * np.cos(turn), 0.2 * width * np.sin(turn), height * rng.uniform(0.4, 0.55))
-        radii = np.array([0.32 * length, 0.32 * width, 0.42 * height]) * rng.uniform(0.85, 1.1)
-        parts.add(
-            foliage(center, radii, rng, 45 if detail > 1 else 10, detail), green if index % 2 else shade, VEGETATION
-        )
+        center = (0.2 * length * np.cos(turn), 0.2 * width * np.sin(turn), height * rng.uniform(0.3, 0.52))
+        radii = np.array([0.34 * length, 0.34 * width, 0.42 * height]) * rng.uniform(0.85, 1.1)
+        for leafage in foliage(center, radii, rng, 70 if detail > 1 else 18, detail):
+            above = leafage._replace(vertices_m=np.maximum(leafage.vertices_m, [-np.inf, -np.inf, 0.0]))
+            parts.add(without_slivers(above), green if index % 2 else shade, VEGETATION)
     return parts.mesh()

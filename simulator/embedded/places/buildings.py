@@ -11,18 +11,50 @@ from simulator.embedded.mesh import PATTERNS, Material
 from simulator.embedded.places.site import Frame, Site
 
 WALLS = {
-    "default": [m.srgb(196, 182, 158), m.srgb(178, 150, 124), m.srgb(206, 200, 190), m.srgb(160, 112, 92), m.srgb(188, 170, 140),
-                m.srgb(150, 148, 144), m.srgb(170, 96, 78), m.srgb(214, 196, 160)],
-    "stand-in": [m.srgb(120, 78, 66), m.srgb(84, 90, 100), m.srgb(206, 212, 216), m.srgb(110, 116, 108), m.srgb(148, 128, 112),
-                 m.srgb(66, 62, 64), m.srgb(176, 190, 196)],
+    "default": [
+        m.srgb(196, 182, 158),
+        m.srgb(178, 150, 124),
+        m.srgb(206, 200, 190),
+        m.srgb(160, 112, 92),
+        m.srgb(188, 170, 140),
+        m.srgb(150, 148, 144),
+        m.srgb(170, 96, 78),
+        m.srgb(214, 196, 160),
+    ],
+    "stand-in": [
+        m.srgb(120, 78, 66),
+        m.srgb(84, 90, 100),
+        m.srgb(206, 212, 216),
+        m.srgb(110, 116, 108),
+        m.srgb(148, 128, 112),
+        m.srgb(66, 62, 64),
+        m.srgb(176, 190, 196),
+    ],
 }  # fmt: skip
 ROOFS = {
-    "default": [m.srgb(132, 70, 54), m.srgb(96, 62, 52), m.srgb(84, 82, 84), m.srgb(112, 90, 74)],
-    "stand-in": [m.srgb(52, 54, 60), m.srgb(70, 78, 84), m.srgb(60, 48, 44)],
-}
+    "default": [
+        m.srgb(132, 70, 54), m.srgb(96, 62, 52), m.srgb(84, 82, 84), m.srgb(112, 90, 74),
+    ],
+    "stand-in": [
+        m.srgb(52, 54, 60), m.srgb(70, 78, 84), m.srgb(60, 48, 44),
+    ],
+}  # fmt: skip
 SHOP_BOARDS = {
-    "default": [m.srgb(30, 60, 46), m.srgb(130, 28, 32), m.srgb(28, 44, 92), m.srgb(30, 30, 32), m.srgb(206, 180, 120), m.srgb(60, 110, 130)],
-    "stand-in": [m.srgb(200, 104, 36), m.srgb(84, 40, 96), m.srgb(224, 222, 214), m.srgb(34, 110, 104), m.srgb(180, 160, 40)],
+    "default": [
+        m.srgb(30, 60, 46),
+        m.srgb(130, 28, 32),
+        m.srgb(28, 44, 92),
+        m.srgb(30, 30, 32),
+        m.srgb(206, 180, 120),
+        m.srgb(60, 110, 130),
+    ],
+    "stand-in": [
+        m.srgb(200, 104, 36),
+        m.srgb(84, 40, 96),
+        m.srgb(224, 222, 214),
+        m.srgb(34, 110, 104),
+        m.srgb(180, 160, 40),
+    ],
 }  # fmt: skip
 STONE = Material(m.srgb(176, 170, 160), 0.9)
 WINDOW_FRAMES = [
@@ -47,7 +79,7 @@ def find_room(site: Site, s: float, side: int, width_m: float, depth_m: float, t
     ok = site.clear.free(origins[:, None] + turned, 0.9).all(1)
     if not ok.any():
         return None
-    return Frame(tuple(origins[np.argmax(ok)]), yaw)  # type: ignore[arg-type]
+    return Frame(origins[np.argmax(ok)], yaw)
 
 
 def town_house(site: Site, frame: Frame, width_m: float, depth_m: float) -> None:
@@ -119,7 +151,7 @@ def _window_rows(site: Site, frame: Frame, width_m: float, ground_m: float, stor
             )
 
 
-def upright(x_m: float, y_m: np.ndarray, z_m: np.ndarray, wide_m, tall_m) -> np.ndarray:
+def upright(x_m: float, y_m, z_m, wide_m, tall_m) -> np.ndarray:
     """Rectangles (N, 4, 3) in a wall that faces +x, by their centres."""
     y_m, z_m = np.broadcast_arrays(np.atleast_1d(y_m), np.atleast_1d(z_m))
     half_y, half_z = np.broadcast_to(wide_m, y_m.shape) / 2, np.broadcast_to(tall_m, y_m.shape) / 2
@@ -149,8 +181,12 @@ def _shop(site: Site, frame: Frame, width_m: float, ground_m: float) -> None:
         across = inner / 2
         cloth = [(1.3, -across, low), (1.3, across, low), (0.1, across, high), (0.1, -across, high)]
         site.panels(frame, cloth, board._replace(pattern=PATTERNS["cloth"], emission=0.0), BUILDING)
-        site.panels(frame, [(1.3, -across, low - 0.2), (1.3, across, low - 0.2), (1.3, across, low), (1.3, -across, low)],
-                    board._replace(emission=0.0), BUILDING)  # fmt: skip
+        site.panels(
+            frame,
+            [(1.3, -across, low - 0.2), (1.3, across, low - 0.2), (1.3, across, low), (1.3, -across, low)],
+            board._replace(emission=0.0),
+            BUILDING,
+        )
 
 
 def _flats_entrance(site: Site, frame: Frame, width_m: float, ground_m: float) -> None:
@@ -166,8 +202,19 @@ def _flats_entrance(site: Site, frame: Frame, width_m: float, ground_m: float) -
     site.boxes(frame, (0.06, 0, 0.3), (0.14, width_m, 0.6), STONE, BUILDING)
 
 
-def gable_roof(site: Site, frame: Frame, width_m: float, depth_m: float, eave_m: float, rise_m: float, roof: Material, wall: Material,
-               *, gable_to_road: bool = False, overhang_m: float = 0.35) -> None:  # fmt: skip
+def gable_roof(
+    site: Site,
+    frame: Frame,
+    width_m: float,
+    depth_m: float,
+    eave_m: float,
+    rise_m: float,
+    roof: Material,
+    wall: Material,
+    *,
+    gable_to_road: bool = False,
+    overhang_m: float = 0.35,
+) -> None:
     """Two slopes over the walls with gables; the ridge runs along the road unless the gable looks at it."""
     long, across = (depth_m, width_m) if gable_to_road else (width_m, depth_m)
     half, reach = long / 2 + overhang_m, across / 2 + overhang_m

@@ -12,7 +12,7 @@ from simulator.embedded.places.site import Frame, Site
 PAINT = Material(m.srgb(214, 214, 208), 0.8)
 KERB = Material(m.srgb(158, 155, 148), 0.9)
 GUTTER = Material(m.srgb(74, 74, 74), 0.9)
-GRASS = {"default": m.srgb(92, 108, 56), "stand-in": m.srgb(128, 120, 66)}
+GRASS = {"default": m.srgb(92, 100, 62), "stand-in": m.srgb(128, 120, 66)}
 FROM_S, TO_S = -20.0, 280.0
 Gaps = list[tuple[float, float]]
 
@@ -56,13 +56,18 @@ def carriageway(site: Site, shoulder_m: float, gaps: Gaps) -> Material:
     half = road.half_m + shoulder_m
     site.add(road.strip(FROM_S, TO_S, -half, half, ROAD_M), tar, ROAD)
     count = int(rng.integers(4, 14))
-    darker = tar._replace(color=tuple(float(rng.uniform(0.7, 1.25)) * c for c in tar.color))
-    repairs = road.patches(rng.uniform(2, 120, count), rng.uniform(-0.8, 0.8, count) * road.half_m, rng.uniform(0.8, 9, count),
-                           rng.uniform(0.5, 1.6, count), PATCH_M)  # fmt: skip
+    darker = tar._replace(color=m.scaled(tar.color, rng.uniform(0.7, 1.2)))
+    repairs = road.patches(
+        rng.uniform(2, 120, count),
+        rng.uniform(-0.8, 0.8, count) * road.half_m,
+        rng.uniform(0.8, 9, count),
+        rng.uniform(0.5, 1.6, count),
+        PATCH_M,
+    )
     site.add(repairs, darker, ROAD)
     for s, t in zip(rng.uniform(5, 70, 4), rng.uniform(-0.7, 0.7, 4) * road.half_m, strict=True):
         site.add(disc((*road.point_m(s, t), PATCH_M + 0.001), 0.33, 14, "z"), GUTTER, ROAD)
-    faded = PAINT._replace(color=tuple(float(rng.uniform(0.6, 1.0)) * c for c in PAINT.color))
+    faded = PAINT._replace(color=m.scaled(PAINT.color, rng.uniform(0.55, 1.0)))
     site.add(road.lines(road.place.kind, FROM_S, 200.0, gaps), faded, ROAD_LINE)
     return tar
 
@@ -80,16 +85,18 @@ def pavements(site: Site, width_m: float, inner: Material, gaps: tuple[Gaps, Gap
                 (flag, road.half_m + 0.3, road.half_m + width_m, PAVEMENT_M, PAVEMENT_M),
                 (inner, road.half_m + width_m, road.half_m + 24.0, PAVEMENT_M, PAVEMENT_M),
             ):
-                heights = (z, outer_z) if side > 0 else (outer_z, z)
-                band = sorted((side * near, side * far))
-                site.add(road.strip(start, end, *band, *heights), material, ROAD if material is GUTTER else PAVEMENT)
+                if side > 0:
+                    band = road.strip(start, end, near, far, z, outer_z)
+                else:
+                    band = road.strip(start, end, -far, -near, outer_z, z)
+                site.add(band, material, ROAD if material is GUTTER else PAVEMENT)
 
 
 def side_road(site: Site, s: float, side: int, width_m: float, tar: Material, pavement: Material) -> None:
     """A street that joins at a right angle, with pavements along it."""
     half = site.road.half_m
     yaw = float(site.road.yaw_rad(s)) - side * np.pi / 2
-    frame = Frame(tuple(site.road.point_m(s, side * (half - 0.1))), yaw)  # type: ignore[arg-type]
+    frame = Frame(site.road.point_m(s, side * (half - 0.1)), yaw)
 
     def band(y0: float, y1: float, z: float) -> list:
         return [(0, y0, z), (90, y0, z), (90, y1, z), (0, y1, z)]

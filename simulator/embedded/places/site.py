@@ -44,7 +44,7 @@ class Site:
 
     def plant(self, kind: str, xy_m, height_m: float, spread_m: float) -> None:
         """A tree or bush. Those near the camera are more detailed."""
-        detail = 2 if kind == "tree" and np.hypot(*xy_m) < 32 else 1
+        detail = 2 if kind == "tree" and np.hypot(*xy_m) < 24 else 1
         variant = int(self.rng.integers(5))
         self._plants[kind, variant, detail].append((*xy_m, spread_m, height_m, float(self.rng.uniform(0, 2 * np.pi))))
 
@@ -57,7 +57,7 @@ class Site:
 
     def street_lamp(self, s: float, side: int, distance_m: float, height_m: float) -> None:
         """A lamp post whose arm reaches towards the road, wherever it may stand."""
-        t = self.settle(s, side * distance_m, 0.3)
+        t = self.settle(s, side * distance_m, 2.2)  # the arm turns with it
         if t is None:
             return
         x, y = self.road.point_m(s, t)
@@ -70,11 +70,8 @@ class Site:
         self.boxes(frame, head, (0.22, 0.7, 0.12), GALVANISED, POLE)
         self.boxes(frame, head - [0, 0, 0.07], (0.16, 0.5, 0.03), LAMP_HEAD, POLE)
         if self.night:
-            at = frame.world(head - [0, 0, 0.15])
-            self._lamps.append(Lamp(tuple(float(c) for c in at), STREET_LIGHT, 60.0, (0.0, 0.0, -1.0), 68.0))
-
-    def lamp(self, lamp: Lamp) -> None:
-        self._lamps.append(lamp)
+            x, y, z = (float(c) for c in frame.world(head - [0, 0, 0.15]))
+            self._lamps.append(Lamp((x, y, z), STREET_LIGHT, 60.0, (0.0, 0.0, -1.0), 68.0))
 
     def mesh(self) -> Mesh:
         parts = Assembly()
@@ -96,7 +93,7 @@ class Site:
 class Frame:
     """A local frame on the ground: x along `yaw_rad`, y to the left of it, z up."""
 
-    def __init__(self, origin_xy_m: tuple[float, float], yaw_rad: float):
+    def __init__(self, origin_xy_m: np.ndarray | tuple[float, float], yaw_rad: float):
         self.origin = np.array([*origin_xy_m, 0.0])
         self.yaw_rad = yaw_rad
         cos, sin = np.cos(yaw_rad), np.sin(yaw_rad)
