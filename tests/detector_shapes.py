@@ -21,12 +21,14 @@ def shapes_data(folder: Path, frames: int, seed: int = 0, categories: tuple[str,
     with DatasetWriter(folder / "store", categories, "shapes") as writer:
         for i in range(frames):
             image = rng.integers(60, 120, (HEIGHT_PX, WIDTH_PX, 3), np.uint8)
-            kinds, boxes = rng.integers(0, 2, rng.integers(0, 4)), []
-            for kind in kinds:
-                width, height = rng.integers(16, 40, 2)
-                left, top = rng.integers(0, WIDTH_PX - width), rng.integers(0, HEIGHT_PX - height)
-                image[top : top + height, left : left + width] = COLOURS[kind]
-                boxes.append([left, top, left + width, top + height])
+            kinds, boxes = [], []
+            for column in range(3):  # each in a third of its own, so that none hides another
+                if rng.random() < 0.6:
+                    width, height = rng.integers(16, 40, 2)
+                    left, top = column * 42 + rng.integers(0, 43 - width), rng.integers(0, HEIGHT_PX - height)
+                    kinds.append(int(rng.integers(2)))
+                    image[top : top + height, left : left + width] = COLOURS[kinds[-1]]
+                    boxes.append([left, top, left + width, top + height])
             path = folder / f"{i:04}.png"
             Image.fromarray(image).save(path)
             objects = Objects.of(kinds, np.array(boxes).reshape(-1, 4), occlusion=np.zeros(len(kinds)))

@@ -7,6 +7,7 @@ the step's number. An interrupted run therefore goes on exactly where it stopped
 import hashlib
 import json
 import math
+import multiprocessing
 import os
 import time
 from collections.abc import Callable
@@ -199,12 +200,16 @@ class _Run:
         positions = BatchPositions(self.step, config.steps, config.batch_size, fabric.global_rank, fabric.world_size)
         on_cpu = fabric.device.type == "cpu"
         workers = config.workers if config.workers is not None else (0 if on_cpu else 4)
+        context = None
+        if workers:  # a fork of this process would copy the locks of its threads
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload(["models.detector.samples"])  # imported once, not by every worker
         return DataLoader(
             samples,
             batch_sampler=positions,  # type: ignore[arg-type]
             collate_fn=collate,
             num_workers=workers,
-            multiprocessing_context="forkserver" if workers else None,  # fork would copy other threads' locks
+            multiprocessing_context=context,
             pin_memory=not on_cpu,
         )
 
