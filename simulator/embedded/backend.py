@@ -6,12 +6,12 @@ from simulator.backend import Render
 from simulator.embedded.assets import actor_mesh
 from simulator.embedded.denoise import Denoiser
 from simulator.embedded.film import develop
-from simulator.embedded.mesh import Lamp
+from simulator.embedded.mesh import Lamp, Mesh
 from simulator.embedded.places import Footprint, place_mesh
 from simulator.embedded.rain import with_streaks
 from simulator.embedded.silhouettes import silhouettes
-from simulator.embedded.sky import sky_of
-from simulator.embedded.tracer import Quality, trace
+from simulator.embedded.sky import LAMPS_ON_BELOW_DEG, sky_of
+from simulator.embedded.tracer import Quality, Traced, trace
 from simulator.embedded.world import Pose, World, build_world, start_warp
 from simulator.scene import Actor, Scene, SceneCamera
 
@@ -29,15 +29,13 @@ class EmbeddedBackend:
 
     def render(self, scene: Scene) -> Render:
         environment, camera = scene.environment, scene.camera
-        sky = sky_of(environment, scene.place.seed)
         world = self.build(scene)
-        traced = trace(world, camera, sky, self.quality, scene.seed)
+        traced = trace(world, camera, sky_of(environment, scene.place.seed), self.quality, scene.seed)
         whole = silhouettes(world, camera, traced.instance)
-        radiance = traced.radiance
-        if self._denoise is not None:
-            radiance = self._denoise(radiance, traced.albedo, traced.normal)
-        if environment.rain > 0.02:
-            radiance = with_streaks(radiance, traced.depth_m, environment.rain, camera.intrinsics.fx_px, scene.seed)
+        radiance = self.denoised(traced)
+        if environment.rain > 0:
+            focal_px = camera.intrinsics.fx_px
+            radiance = with_streaks(radiance, traced.depth_m, environment.rain, focal_px, scene.seed)
         return Render(
             rgb=develop(radiance, scene.response, scene.seed),
             instance=traced.instance,
@@ -48,16 +46,32 @@ class EmbeddedBackend:
 
     def build(self, scene: Scene) -> World:
         """The street and its actors as one ray-traced world."""
-        night = scene.environment.sun_altitude_deg < 3
+        return self.world(scene, *self.meshes(scene))
+
+    def meshes(self, scene: Scene) -> tuple[Mesh, list[tuple[Mesh, Pose]]]:
+        """Scenery in the world frame, and each actor in its own with its pose."""
         clear = [Footprint(a.x_m, a.z_m, float(np.hypot(*a.dimensions_hwl_m[1:])) / 2) for a in scene.actors]
-        scenery = place_mesh(scene.place, clear, scene.asset_set, night)
-        actors = [(actor_mesh(actor, scene.asset_set), _pose(actor)) for actor in scene.actors]
-        return build_world(scenery, actors, self.device, _own_headlights(scene.camera) if night else ())
+        scenery = place_mesh(scene.place, clear, scene.asset_set, _lamps_are_lit(scene))
+        return scenery, [(actor_mesh(actor, scene.asset_set), _pose(actor)) for actor in scene.actors]
+
+    def world(self, scene: Scene, scenery: Mesh, actors: list[tuple[Mesh, Pose]]) -> World:
+        headlights = _own_headlights(scene.camera) if _lamps_are_lit(scene) else []
+        return build_world(scenery, actors, self.device, headlights)
+
+    def denoised(self, traced: Traced) -> np.ndarray:
+        """(H, W, 3) float32 radiance."""
+        if self._denoise is None:
+            return traced.radiance
+        return self._denoise(traced.radiance, traced.albedo, traced.normal)
 
     def close(self) -> None:
         if self._denoise is not None:
             self._denoise.close()
             self._denoise = None
+
+
+def _lamps_are_lit(scene: Scene) -> bool:
+    return scene.environment.sun_altitude_deg < LAMPS_ON_BELOW_DEG
 
 
 def _pose(actor: Actor) -> Pose:
@@ -67,4 +81,4 @@ def _pose(actor: Actor) -> Pose:
 def _own_headlights(camera: SceneCamera) -> list[Lamp]:
     """The low beams of the car that carries the camera."""
     height_m = min(0.7, camera.intrinsics.height_m)
-    return [Lamp((side, 0.8, height_m), (1.0, 0.95, 0.85), 160.0, (0.02, 1.0, -0.035), 24.0) for side in (-0.6, 0.6)]
+    return [Lamp((side, 0.8, height_m), (1.0, 0.95, 0.85), 110.0, (0.02, 1.0, -0.05), 24.0) for side in (-0.6, 0.6)]

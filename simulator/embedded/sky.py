@@ -20,9 +20,11 @@ from simulator.scene import Environment
 
 FOG_LAYER_M = 60.0  # height of the hazy layer; a ray upwards leaves it
 RAIN_VISIBILITY_M = 1500.0  # in the heaviest rain
-SUN_ALTITUDES_DEG = (-18.0, -6.0, 0.0, 8.0, 20.0, 60.0)
+LAMPS_ON_BELOW_DEG = 3.0  # altitude of the sun; full strength at the horizon
+SUN_ALTITUDES_DEG = (-18.0, -12.0, -6.0, 0.0, 8.0, 20.0, 60.0)
 ZENITH_RGB = (
-    (0.004, 0.006, 0.012),
+    (0.0020, 0.0026, 0.0048),
+    (0.0045, 0.0065, 0.0130),
     (0.02, 0.035, 0.085),
     (0.10, 0.16, 0.34),
     (0.19, 0.34, 0.70),
@@ -30,7 +32,8 @@ ZENITH_RGB = (
     (0.24, 0.48, 1.05),
 )
 HORIZON_RGB = (
-    (0.012, 0.010, 0.010),
+    (0.0080, 0.0072, 0.0064),
+    (0.0150, 0.0140, 0.0140),
     (0.10, 0.08, 0.08),
     (0.62, 0.42, 0.30),
     (0.95, 0.83, 0.70),
@@ -68,7 +71,7 @@ def sky_of(environment: Environment, seed: int) -> Any:
     scattered = (sun * sun_height * (1 - through_air) * 0.4) * (1 - overcast) / np.pi
     mean = 0.55 * zenith + 0.45 * horizon + scattered
 
-    dark = _smoothstep(3.0, 0.0, altitude_deg)
+    dark = 1 - _smoothstep(0.0, LAMPS_ON_BELOW_DEG, altitude_deg)
     sky = Sky()
     sky.sun_direction = wp.vec3(*sun_direction.tolist())
     sky.sun_irradiance = _vec3(direct)

@@ -68,12 +68,14 @@ def trace(world: World, camera: SceneCamera, sky: Any, quality: Quality, seed: i
 
     wp.launch(mark_edges, shape, [world.geometry, normal, face, depth_m, edge], device=device)
     aliased = edge.numpy().reshape(-1) > 0
+    first = [wp.clone(film) for film in lit]
     # along edges the further samples look for what the centre missed; elsewhere they average its noise
     for where, samples, reuse in ((aliased, 3 * quality.samples, 1), (~aliased, quality.samples - 1, 0)):
         pixels = np.flatnonzero(where).astype(np.int32)
         if samples > 0 and len(pixels):
-            plan = [samples, reuse, wp.array(pixels, dtype=wp.int32, device=device)]
-            wp.launch(light_again, len(pixels), [world.geometry, sky, pinhole, *rays, *plan, *lit, face], device=device)
+            plan = [samples, reuse, wp.array(pixels, dtype=wp.int32, device=device), face]
+            inputs = [world.geometry, sky, pinhole, *rays, *plan, *first, *lit]
+            wp.launch(light_again, len(pixels), inputs, device=device)
 
     faces: np.ndarray = face.numpy()
     seen = faces >= 0

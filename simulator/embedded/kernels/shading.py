@@ -16,7 +16,8 @@ from simulator.embedded.kernels.records import Geometry, Sky
 FAR_M = wp.constant(1.0e5)
 SKIN_M = wp.constant(2.0e-3)  # rays leave a surface from this far above it
 AMBIENT_REACH_M = wp.constant(25.0)  # what is further away does not darken a corner
-NIGHT_EMISSION = wp.constant(1.2)
+CLEAR_MIRROR = wp.constant(0.2)
+NIGHT_EMISSION = wp.constant(0.5)
 TRAFFIC_LIGHT_TAG = wp.constant(7)
 BLOCKED_BOUNCE = wp.constant(0.45)  # share of unshadowed light that a surface met by an ambient ray is taken to get
 
@@ -163,7 +164,7 @@ def from_sky(geometry: Geometry, sky: Sky, surface: Surface, trace: int, seed: i
         wp.vec3(0.16, 0.155, 0.145), sky.sun_irradiance * (0.3183 * wp.max(sky.sun_direction[2], 0.0)) + sky.mean
     )
     up = 0.5 + 0.5 * surface.normal[2]
-    light = wp.lerp(bounced, sky.mean, up)
+    light = wp.lerp(bounced, sky.mean, up) * 0.85
     if trace == 1:
         direction = from_hemisphere(surface.normal, seed)
         hit = wp.mesh_query_ray(geometry.tree, surface.position, direction, AMBIENT_REACH_M, -1)
@@ -255,9 +256,9 @@ def lamp_haze(geometry: Geometry, sky: Sky, origin: wp.vec3, direction: wp.vec3,
 
 @wp.func
 def mirrored(
-    geometry: Geometry, sky: Sky, surface: Surface, direction: wp.vec3, footprint_m: float, seed: int
+    geometry: Geometry, sky: Sky, surface: Surface, direction: wp.vec3, footprint_m: float, share: float, seed: int
 ) -> wp.vec3:
-    """Radiance that a glossy surface sees in its mirror direction."""
+    """Radiance that a glossy surface sees in its mirror direction; a faint mirror (`share`) shows no shadows."""
     random = wp.rand_init(seed, 4)
     blur = surface.roughness * surface.roughness
     if surface.clearcoat > 0.0:
@@ -275,7 +276,9 @@ def mirrored(
         cosine = wp.max(wp.dot(met.normal, sky.sun_direction), 0.0)
         sunny = float(0.0)
         if cosine > 0.0:
-            sunny = cosine * sun_share(geometry, sky, met, seed + 1)
+            sunny = 0.6 * cosine
+            if share > CLEAR_MIRROR:
+                sunny = cosine * sun_share(geometry, sky, met, seed + 1)
         lit = sky.sun_irradiance * (0.3183 * sunny) + from_sky(geometry, sky, met, 0, seed) * 0.7
         light = wp.cw_mul(met.color, lit) + met.emission
         if sky.lamp_level > 0.0:
@@ -315,8 +318,8 @@ def shaded(
         f0 = wp.lerp(0.04, 0.75, surface.metallic)
         share = gloss * fresnel(f0, wp.dot(surface.normal, to_viewer))
         seen_there = sky.mean
-        if mirror_ray == 1 and share > 0.015:
-            seen_there = mirrored(geometry, sky, surface, direction, footprint_m, seed)
+        if mirror_ray == 1 and share > 0.02:
+            seen_there = mirrored(geometry, sky, surface, direction, footprint_m, share, seed)
         tint = wp.lerp(wp.vec3(1.0, 1.0, 1.0), surface.color, surface.metallic)
         light = light * (1.0 - share * (1.0 - surface.metallic)) + wp.cw_mul(tint, seen_there) * share
     return light + surface.emission
