@@ -100,13 +100,37 @@ def test_boxes_on_a_coarse_grid_with_ties_everywhere_score_as_pycocotools_scores
 
 
 def test_only_the_hundred_best_detections_of_an_image_and_category_count():
-    rng = np.random.default_rng(3)
-    boxes = random_boxes(rng, 40)
-    guesses = np.concatenate([random_boxes(rng, 130), boxes + rng.normal(0, 2, boxes.shape)])
-    scores = rng.random(len(guesses))
-    scores[-40:-20] *= 0.1  # found, but beyond the hundredth
-    data = case((Objects.of(np.zeros(40), boxes), Detections.of(np.zeros(len(guesses)), guesses, scores)))
+    """A hit after 99 strays counts, after 100 it does not; another category's detections take no places."""
+    box = [[300.0, 300.0, 400.0, 400.0]]
+    for strays, hits in ((99, 1), (100, 0)):
+        boxes = np.concatenate([random_boxes(np.random.default_rng(3), strays) / 4, box, np.zeros((50, 4))])
+        category = np.repeat([0, 0, 1], [strays, 1, 50])
+        score = np.repeat([0.9, 0.5, 0.95], [strays, 1, 50])
+        data = case((Objects.of([0], box), Detections.of(category, boxes, score)))
+        assert_equals_pycocotools(data)
+        assert tables(record([Batch.of(data)], 3)).recall[0, 0, 0] == hits
+
+
+def test_of_two_objects_overlapped_equally_a_detection_takes_the_later():
+    left, right, between = ([x, 10.0, x + 50, 60.0] for x in (10.0, 20.0, 15.0))
+    for second, score in ((left, 1), (right, 0.5)):
+        data = case((Objects.of([0, 0], [left, right]), Detections.of([0, 0], [between, second], [0.9, 0.8])))
+        assert_equals_pycocotools(data)
+        assert tables(record([Batch.of(data)], 3)).recall[0, 5, 0] == score  # at IoU 0.75, which only `second` reaches
+
+
+def test_an_object_to_be_found_is_preferred_to_an_ignore_region_that_covers_more():
+    car, region = [10.0, 10.0, 60.0, 60.0], [0.0, 0.0, 300.0, 300.0]
+    objects = Objects.of([0, EVERY_CATEGORY], [car, region], ignore=[False, True])
+    data = case((objects, Detections.of([0], [[10.0, 10.0, 50.0, 60.0]], [0.9])))
     assert_equals_pycocotools(data)
+    assert tables(record([Batch.of(data)], 3)).recall[0, 0, 0] == 1
+
+
+def test_a_threshold_of_one_is_reached_by_boxes_equal_but_for_rounding():
+    box = np.array([[10.0, 10.0, 60.0, 60.0]])
+    data = case((Objects.of([0], box), Detections.of([0], box + [[0, 0, 0, 1e-10]], [0.9])))
+    assert tables(record([Batch.of(data)], 3, [1.0])).recall[0, 0, 0] == 1
 
 
 @pytest.mark.parametrize("side", [32.0, 96.0])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,9 @@ from dataset.detections import DetectionsWriter
 from dataset.errors import InputError
 from dataset.schema import EVERY_CATEGORY, Detections, Frame, Objects
 from dataset.store import Dataset, DatasetWriter
-from evaluation import failure_table
+from evaluation import failure_table, failures
 from evaluation.average_precision import record
-from evaluation.batch import Batch
+from evaluation.batch import Batch, batches
 from evaluation.curve import Area, curves
 from evaluation.failure import FAILURE_KINDS, Failure
 from evaluation.failures import FailureTable, mine
@@ -270,6 +271,20 @@ def test_a_failure_costs_what_mending_it_in_the_data_gains(tmp_path: Path, seed:
     assert kinds >= {"missed", "localisation", "class", "both", "duplicate", "background", "on-ignore"}
 
 
+def test_a_wrong_detection_does_not_move_an_object_found_at_a_higher_score_in_its_own_category(tmp_path: Path):
+    """A car found at 0.5, below what cars must reach here, has a truck seen on it at 0.4, which trucks may score."""
+    places = [(x, 100.0, x + 100, 200.0) for x in np.arange(20) * 150.0]
+    objects = Objects.of([CAR] * 4 + [TRUCK] * 2, places[:6])
+    detections = Detections.of(
+        [CAR] * 9 + [TRUCK] * 3,
+        [*places[:4], *places[10:15], places[4], places[5], places[3]],
+        [0.9, 0.9, 0.9, 0.5, *[0.6] * 5, 0.9, 0.3, 0.4],
+    )
+    found = mined(tmp_path, objects, detections, score_threshold=None)
+    assert [(f.kind, f.object_index, f.detected_category) for f in found] == [("class", 3, "truck")]
+    assert found[0].cost_ap == pytest.approx(1 - (1 + 2 / 3) / 2)  # what trucks gain; cars have it better already
+
+
 def test_failures_come_in_order_of_cost_and_their_ids_are_all_different(tmp_path: Path, monkeypatch):
     ds, file = store(random_streets(9, frames=60), tmp_path)
     whole = mine(ds, file, tmp_path / "whole.parquet")
@@ -277,7 +292,8 @@ def test_failures_come_in_order_of_cost_and_their_ids_are_all_different(tmp_path
     cost = [failure.cost_ap for failure in rows]
     assert cost == sorted(cost, reverse=True) and cost[0] > 0
     assert len({failure.failure_id for failure in rows}) == len(rows) == len(whole)
-    monkeypatch.setattr(failure_table, "SORTED_ROWS", 7)  # sorting in pieces changes nothing
+    monkeypatch.setattr(failure_table, "SORTED_ROWS", 7)  # sorting in pieces changes nothing,
+    monkeypatch.setattr(failures, "batches", partial(batches, batch_frames=7))  # nor does reading in pieces
     in_pieces = mine(ds, file, tmp_path / "pieces.parquet")
     assert repr(list(in_pieces.iterate())) == repr(rows)  # as text: NaN is no equal of NaN
     assert sum(whole.counts().values()) == len(whole) and tuple(whole.counts()) == FAILURE_KINDS
