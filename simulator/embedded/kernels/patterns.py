@@ -128,9 +128,13 @@ def textured(
     at = wall_coordinates(point, normal)
     if pattern == ASPHALT:
         grain = noise3(point * (38.0 / scale), 3) * detail(0.03 * scale, footprint_m)
-        patch = fractal_noise(wp.uint32(13), at * (0.45 / scale), 3)
-        worn = noise3(point * (3.1 / scale), 8)
-        out.color = base.color * (1.0 + 0.55 * grain + 0.22 * patch + 0.10 * worn)
+        gravel = noise3(point * (11.0 / scale), 9) * detail(0.1 * scale, footprint_m)
+        patch = fractal_noise(wp.uint32(13), at * (0.35 / scale), 3)
+        worn = noise3(point * (2.3 / scale), 8)
+        mottled = 1.1 + 1.1 * grain + 0.5 * gravel + 0.32 * patch + 0.22 * worn
+        if wp.abs(normal[2]) < 0.7:  # on a wall: render, finer than a road
+            mottled = 0.7 + 0.3 * mottled
+        out.color = base.color * wp.clamp(mottled, 0.35, 2.0)
     elif pattern == FACADE:
         if wp.abs(normal[2]) < 0.5:
             out = facade(base, at, scale, footprint_m, lamp_level)

@@ -9,7 +9,7 @@ from simulator.embedded.kernels.shading import FAR_M, lamp_haze, shaded, surface
 
 SKY_FACE = wp.constant(-1)
 NEAR_M = wp.constant(0.1)  # depth where the camera's rays start: nothing nearer is seen
-PLAIN_AMBIENT_M = wp.constant(45.0)  # scenery's walls and trees beyond it get light without an ambient ray
+PLAIN_AMBIENT_M = wp.constant(35.0)  # scenery's walls and trees beyond it get light without an ambient ray
 HALO_EXTINCTION_PER_M = wp.constant(1.0e-3)  # thinner air shows no halo about lamps
 
 

@@ -319,7 +319,12 @@ def shaded(
         share = gloss * fresnel(f0, wp.dot(surface.normal, to_viewer))
         seen_there = sky.mean
         if mirror_ray == 1 and share > 0.02:
-            seen_there = mirrored(geometry, sky, surface, direction, footprint_m, share, seed)
+            # Russian roulette: a faint mirror is traced seldom, and counts for more when it is
+            random = wp.rand_init(seed, 6)
+            chance = wp.clamp(10.0 * share, 0.35, 1.0)
+            if wp.randf(random) < chance:
+                seen_there = mirrored(geometry, sky, surface, direction, footprint_m, share, seed)
+                seen_there = sky.mean + (seen_there - sky.mean) / chance
         tint = wp.lerp(wp.vec3(1.0, 1.0, 1.0), surface.color, surface.metallic)
         light = light * (1.0 - share * (1.0 - surface.metallic)) + wp.cw_mul(tint, seen_there) * share
     return light + surface.emission
