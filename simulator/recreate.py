@@ -23,6 +23,9 @@ from simulator.preview import Sight, distance_m, sight, whole_box
 from simulator.projection import box_iou
 from simulator.scene import Actor, Request, Scene, SceneCamera
 
+# What remains to be seen of a hidden target is small: the same error of an edge costs more IoU.
+HIDDEN_EASE = 0.4
+
 
 class RecreateConfig(BaseModel):
     """How a failure becomes scenes, and when a rendered scene counts as an answer to it."""
@@ -46,7 +49,12 @@ class RecreateConfig(BaseModel):
     max_neighbours: int = Field(
         default=24, ge=0, description="Other objects of the frame that are shown, nearest first."
     )
-    min_iou: float = Field(default=0.7, gt=0, le=1, description="Of the target's rendered box and the requested one.")
+    min_iou: float = Field(
+        default=0.7,
+        gt=0,
+        le=1,
+        description="Of the target's rendered and requested visible boxes; 28% less where 70% is hidden.",
+    )
     max_occlusion_error: float = Field(default=0.15, gt=0, le=1, description="Rendered against requested occlusion.")
     max_truncation_error: float = Field(default=0.15, gt=0, le=1, description="Rendered against requested truncation.")
 
@@ -91,7 +99,7 @@ def recreate(
         box_xyxy_px=shown.box_xyxy_px,
         occlusion=shown.occlusion,
         truncation=shown.truncation,
-        min_iou=config.min_iou,
+        min_iou=config.min_iou * (1 - HIDDEN_EASE * shown.occlusion),
         max_occlusion_error=config.max_occlusion_error,
         max_truncation_error=config.max_truncation_error,
     )

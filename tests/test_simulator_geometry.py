@@ -117,6 +117,8 @@ def test_a_car_cut_by_the_left_border_is_lifted_to_outside_the_picture_not_made_
     assert whole[0] < -50
     pose = lift(clip_box(whole, 640, 400), PLAIN, size, image_size_px=(640, 400))
     assert pose.z_m == pytest.approx(7.0, rel=0.15) and pose.x_m == pytest.approx(-4.2, abs=0.8)
+    lifted = box_of(project(PLAIN, box_corners(pose.x_m, pose.z_m, pose.yaw_rad, pose.dimensions_hwl_m)))
+    assert lifted[0] < -50 and lifted[2] == pytest.approx(whole[2], abs=1)  # the seen side is where it was
 
 
 def test_a_traffic_light_is_lifted_over_the_ground_by_its_size():

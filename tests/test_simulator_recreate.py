@@ -113,10 +113,12 @@ def test_a_background_false_positive_becomes_clutter_of_that_size_at_that_place(
 
 
 def test_labels_of_what_the_detector_took_for_something_else_are_not_placed_on_the_clutter():
-    frame, objects = frame_with((0.0, 20, 0))
-    box = tuple(objects.box_xyxy_px[0].tolist())
-    scene = recreate(background(box), frame, objects, NAMES, STILL, np.random.default_rng(1))
-    assert len(labels(render_blocks(scene), scene, NAMES, LIMITS)) == 0
+    for z in (12, 20, 50):  # on it, before it and behind it
+        frame, objects = frame_with((0.0, z, 0))
+        box = tuple(objects.box_xyxy_px[0].tolist())
+        for seed in range(8):
+            scene = recreate(background(box), frame, objects, NAMES, STILL, np.random.default_rng(seed))
+            assert len(labels(render_blocks(scene), scene, NAMES, LIMITS)) == 0
 
 
 def test_variants_move_target_and_neighbours_together_and_remain_the_same_kind_of_failure():
