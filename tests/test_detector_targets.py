@@ -63,10 +63,18 @@ def test_a_small_object_inside_a_large_one_keeps_its_cell_and_the_large_one_the_
         assert (widths == 240).sum() == targets.covered.sum() - 1 > 10
 
 
-def test_two_objects_of_nearly_the_same_box_both_keep_the_cell_of_their_centre():
-    targets = targets_of(Objects.of([CAR, CAR], [[40, 40, 120, 120], [58, 40, 142, 120]]))
-    lefts = decode(targets.box, CONFIG)[targets.covered][:, 0].round().unique()
-    assert lefts.tolist() == [40, 58]
+def test_the_smaller_of_two_objects_about_one_centre_gets_the_cell_of_the_centre():
+    small, large = [98, 98, 106, 106], [60, 60, 144, 144]
+    for order in ([small, large], [large, small]):
+        targets = targets_of(Objects.of([CAR, CAR], order))
+        assert torch.allclose(decode(targets.box, CONFIG)[0, CAR, 6, 6], torch.tensor(small).float(), atol=1e-3)
+
+
+def test_an_object_keeps_the_cell_of_its_centre_though_a_smaller_one_covers_it_too():
+    smaller, larger = [10, 10, 150, 150], [15, 5, 185, 155]
+    for order in ([smaller, larger], [larger, smaller]):
+        targets = targets_of(Objects.of([CAR, CAR], order))
+        assert torch.allclose(decode(targets.box, CONFIG)[0, CAR, 5, 6], torch.tensor(larger).float(), atol=1e-3)
 
 
 def test_objects_of_different_categories_share_a_cell():

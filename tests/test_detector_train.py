@@ -134,8 +134,15 @@ def test_an_epoch_shows_every_frame_once_over_all_ranks(data, tmp_path):
     samples = Samples(data, cache, DETECTOR, CONFIG)
     positions = [p for rank in range(2) for batch in BatchPositions(0, 5, 2, rank, 2) for p in batch]
     assert sorted(positions) == list(range(10))
-    for epoch in (positions[:0] or range(5), range(5, 10)):
+    for epoch in (range(5), range(5, 10)):
         assert sorted(samples[p][3] for p in epoch) == sorted(data.frame_ids())
+
+
+def test_every_sample_is_changed_in_its_own_way(data, tmp_path):
+    cache = ImageCache(tmp_path, len(data), DETECTOR, 1.0)
+    cache.create()
+    shifts = [tuple(Samples(data, cache, DETECTOR, CONFIG)[p][1].source_shift) for p in range(10)]
+    assert len(set(shifts)) == 10
 
 
 def test_a_cached_image_equals_the_decoded_one(data, tmp_path):
