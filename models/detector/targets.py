@@ -115,7 +115,7 @@ def rasterise(objects: ObjectBatch, config: DetectorConfig, categories: int) -> 
 
 def _holds(cell_centre: Tensor, point: Tensor, stride: int) -> Tensor:
     """Whether the cell with this centre is the one that holds the point; points outside belong to the border's cell."""
-    inside = point.clamp(float(cell_centre.min()), float(cell_centre.max()))
+    inside = point.clamp(stride / 2, (cell_centre.numel() - 0.5) * stride)
     off = inside - cell_centre
     return (off >= -stride / 2) & (off < stride / 2)
 
