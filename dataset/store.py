@@ -61,10 +61,24 @@ class Dataset:
         if found != count:
             raise InputError(path, f"{found} rows, meta.json says {count}", "import the data set again")
 
-    name = property(lambda self: str(self._meta["name"]))
-    categories = property(lambda self: tuple[str, ...](self._meta["categories"]))
-    digest = property(lambda self: str(self._meta["digest"]))
-    notes = property(lambda self: tuple[str, ...](self._meta["notes"]))
+    @property
+    def name(self) -> str:
+        return self._meta["name"]
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """What `Objects.category` counts."""
+        return tuple(self._meta["categories"])
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the contents; DatasetWriter says what it covers."""
+        return self._meta["digest"]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Assumptions made when the data were read."""
+        return tuple(self._meta["notes"])
 
     def __len__(self) -> int:
         return self._meta["frames"]

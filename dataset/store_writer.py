@@ -119,8 +119,9 @@ class DatasetWriter:
         }
         self._aside("meta.json").write_text(json.dumps(meta, indent=2) + "\n")
         (self._folder / "meta.json").unlink(missing_ok=True)  # between two stores the folder is none
-        for old in self._folder.glob("rows-*[!l]"):  # not those that a writer still holds (.partial)
-            shutil.rmtree(old)
+        for old in self._folder.glob("rows-*"):
+            if old.suffix != ".partial":  # that one is ours, to be put in place next
+                shutil.rmtree(old)
         self._rows.commit(self._folder / f"rows-{meta['digest'][:16]}")
         for name in ("frames.parquet", "objects.parquet", "meta.json"):
             self._aside(name).replace(self._folder / name)
