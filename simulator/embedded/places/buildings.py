@@ -62,6 +62,7 @@ WINDOW_FRAMES = [
     Material(m.srgb(70, 64, 58), 0.7),
     Material(m.srgb(180, 178, 172), 0.7),
 ]
+AWNING_M = 1.3  # how far awnings, porches and balconies reach out of a front
 DOORS = [m.srgb(60, 38, 28), m.srgb(28, 52, 44), m.srgb(110, 30, 30), m.srgb(36, 40, 60), m.srgb(150, 146, 140)]
 
 
@@ -69,8 +70,8 @@ def find_room(site: Site, s: float, side: int, width_m: float, depth_m: float, t
     """Where a building of this size can stand at s with its front at t or further off the road; None where nowhere."""
     yaw = float(site.road.yaw_rad(s)) + side * np.pi / 2
     y = np.linspace(-width_m / 2, width_m / 2, max(3, int(width_m / 1.6) + 2))
-    x = np.linspace(-depth_m, 0, max(3, int(depth_m / 1.6) + 2))
-    ends = [np.stack([np.full(len(y), at), y], 1) for at in (0.0, -depth_m)]
+    x = np.linspace(-depth_m, AWNING_M, max(3, int(depth_m / 1.6) + 3))
+    ends = [np.stack([np.full(len(y), at), y], 1) for at in (AWNING_M, -depth_m)]
     flanks = [np.stack([x, np.full(len(x), at)], 1) for at in (-width_m / 2, width_m / 2)]
     outline = np.concatenate(ends + flanks)
     cos, sin = np.cos(yaw), np.sin(yaw)
@@ -179,11 +180,16 @@ def _shop(site: Site, frame: Frame, width_m: float, ground_m: float) -> None:
     if rng.uniform() < 0.35:
         low, high = ground_m * 0.66, ground_m * 0.78
         across = inner / 2
-        cloth = [(1.3, -across, low), (1.3, across, low), (0.1, across, high), (0.1, -across, high)]
+        cloth = [(AWNING_M, -across, low), (AWNING_M, across, low), (0.1, across, high), (0.1, -across, high)]
         site.panels(frame, cloth, board._replace(pattern=PATTERNS["cloth"], emission=0.0), BUILDING)
         site.panels(
             frame,
-            [(1.3, -across, low - 0.2), (1.3, across, low - 0.2), (1.3, across, low), (1.3, -across, low)],
+            [
+                (AWNING_M, -across, low - 0.2),
+                (AWNING_M, across, low - 0.2),
+                (AWNING_M, across, low),
+                (AWNING_M, -across, low),
+            ],
             board._replace(emission=0.0),
             BUILDING,
         )

@@ -105,14 +105,18 @@ class Frame:
 
 @lru_cache(maxsize=64)
 def _plant_template(kind: str, variant: int, detail: int, asset_set: str) -> list[tuple[Shape, Material, int]]:
-    """A plant of unit height and spread, split by material."""
+    """A plant of unit height within a circle of unit diameter, split by material and shading."""
     size = (8.0, 6.0, 6.0) if kind == "tree" else (1.2, 1.6, 1.6)
     make = vegetation.tree if kind == "tree" else vegetation.bush
     mesh = fitted(make(variant, asset_set, size, detail), (1.0, 1.0, 1.0))
-    whole = Shape(mesh.vertices_m.astype(float), mesh.faces)
+    vertices = mesh.vertices_m.astype(float)
+    vertices[:, :2] /= 2 * np.linalg.norm(vertices[:, :2], axis=1).max()
+    shading = np.zeros(len(mesh.faces), bool) if mesh.smooth is None else mesh.smooth
     return [
-        (whole.part(mesh.material == index), material, int(mesh.tag[0]))
+        (Shape(vertices, mesh.faces, smooth).part(chosen), material, int(mesh.tag[0]))
         for index, material in enumerate(mesh.materials)
+        for smooth in (False, True)
+        if (chosen := (mesh.material == index) & (shading == smooth)).any()
     ]
 
 
@@ -123,4 +127,4 @@ def _instances(shape: Shape, where: np.ndarray) -> Shape:
     cos, sin = np.cos(turn), np.sin(turn)
     vertices = np.stack([x + spread * (px * cos - py * sin), y + spread * (px * sin + py * cos), height * pz], -1)
     faces = shape.faces[None] + len(shape.vertices_m) * np.arange(len(where))[:, None, None]
-    return Shape(vertices.reshape(-1, 3), faces.reshape(-1, 3))
+    return Shape(vertices.reshape(-1, 3), faces.reshape(-1, 3), shape.smooth)
