@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dataset.errors import InputError
-from flows.console import hush
+from flows.console import prepare_terminal
 from flows.settings import preset_names, resolve
 from tasks.config import CampaignConfig
 
@@ -220,7 +220,7 @@ def _plan(settings: CampaignConfig, cycles: int) -> None:
 def main() -> None:
     """Run a verb; a bad input ends with one line and exit code 2."""
     warnings.filterwarnings("ignore", category=FutureWarning)
-    hush()
+    prepare_terminal()
     try:
         app()
     except InputError as error:

@@ -81,12 +81,14 @@ def test_when_the_cap_binds_kinds_share_it_by_what_they_still_cost():
     cost = {"missed": 0.3, "background": 0.1}
     kinds = ["missed", "missed", "missed", "background"]
     weights = shares_by_cost(kinds, cost)
+    assert weights is not None
     assert weights[:3].sum() / weights.sum() == pytest.approx(0.75)
     assert weights[0] == weights[1] == weights[2]
 
 
 def test_a_kind_that_costs_nothing_any_more_keeps_a_foot_in_the_door():
     weights = shares_by_cost(["missed", "background"], {"missed": 0.3})
+    assert weights is not None
     assert 0 < weights[1] < 0.05 * weights[0]
 
 
