@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dataset.errors import InputError
 from dataset.schema import Camera
 from simulator.embedded.backend import EmbeddedBackend
 from simulator.scene import Actor, Environment, Place, Scene, SceneCamera
@@ -81,3 +82,13 @@ def test_empty_street_renders(backend: EmbeddedBackend):
     render = backend.render(replace(SCENE, actors=()))
     assert (render.instance == 0).all()
     assert render.silhouettes.box_xyxy_px.shape == (0, 4)
+
+
+def test_device_that_is_not_there_is_told_with_those_that_are():
+    with pytest.raises(InputError, match=r"cuda:9.*cpu"):
+        EmbeddedBackend("cuda:9")
+
+
+def test_picture_too_small_for_a_lens_is_refused(backend: EmbeddedBackend):
+    with pytest.raises(InputError, match="8x8"):
+        backend.render(replace(SCENE, camera=SceneCamera(SCENE.camera.intrinsics, 8, 8)))

@@ -1,7 +1,9 @@
 """The embedded simulator: a street of our own making, ray traced with NVIDIA Warp on the CPU or on CUDA."""
 
 import numpy as np
+import warp as wp
 
+from dataset.errors import InputError
 from simulator.backend import Render
 from simulator.embedded.assets import actor_mesh
 from simulator.embedded.denoise import Denoiser
@@ -17,18 +19,26 @@ from simulator.scene import Actor, Scene, SceneCamera
 
 __all__ = ["EmbeddedBackend", "Quality"]
 
+SMALLEST_PX = 16  # of width and height: the lens's glare is worked out at a quarter of the size
+
 
 class EmbeddedBackend:
     """Renders scenes, one at a time; the same scene gives the same bytes in any process."""
 
     def __init__(self, device: str = "cpu", quality: Quality | None = None) -> None:
         start_warp()
+        known = [str(one) for one in wp.get_devices()]
+        if device not in known:
+            raise InputError("simulator device", f"{device!r} is not one of {', '.join(known)}", "name one of those")
         self.device = device
         self.quality = Quality() if quality is None else quality
         self._denoise = Denoiser() if self.quality.denoise else None
 
     def render(self, scene: Scene) -> Render:
         environment, camera = scene.environment, scene.camera
+        if min(camera.width_px, camera.height_px) < SMALLEST_PX:
+            size = f"{camera.width_px}x{camera.height_px}"
+            raise InputError(f"scene {scene.scene_id}", f"a picture of {size} px", f"ask for {SMALLEST_PX} px at least")
         world = self.build(scene)
         traced = trace(world, camera, sky_of(environment, scene.place.seed), self.quality, scene.seed)
         whole = silhouettes(world, camera, traced.instance)
