@@ -62,7 +62,7 @@ def test_nothing_stands_on_a_footprint_nor_between_it_and_the_camera(place, keep
     assert not hit_before(mesh, np.array(targets)).any()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(place=places)
 def test_nothing_stands_in_the_strip_about_the_camera_s_axis(place):
     mesh = place_mesh(place, [], "default", False)

@@ -19,9 +19,10 @@ def leaves(asset_set: str, rng: np.random.Generator) -> Material:
 
 
 def foliage(center_m, radii_m, rng: np.random.Generator, tufts: int, subdivisions: int) -> list[Shape]:
-    """A crown: a rough, smoothly shaded blob and flat triangles that stand out of it and break its outline."""
+    """A crown: a rough blob and flat triangles that stand out of it and break its outline."""
     center, radii = np.asarray(center_m, float), np.asarray(radii_m, float)
-    blob = ellipsoid(center, radii * 0.92, subdivisions, rough=0.12, rng=rng)
+    blob = ellipsoid(center, radii * 0.92, subdivisions, rough=0.12 if subdivisions > 1 else 0.2, rng=rng)
+    blob = blob._replace(smooth=subdivisions > 1)  # a coarse one would look like a balloon
     outward = rng.standard_normal((tufts, 3))
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
     size = 0.26 * radii.mean() * rng.uniform(0.5, 1.1, (tufts, 1, 1))
@@ -43,12 +44,12 @@ def tree(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float, float]
     bend = rng.uniform(-0.03, 0.03, (2, 2)) * height
     path = [(0, 0, 0), (*bend[0], crown_low), (*bend[1], 0.75 * height)]
     parts.add(tube(path, [1.35 * trunk, trunk, 0.4 * trunk], 7 if detail > 1 else 4), BARK, VEGETATION)
-    blobs = int(rng.integers(6, 9)) if detail > 1 else 3
+    blobs = int(rng.integers(6, 9)) if detail > 1 else 4
     shade = green._replace(color=m.scaled(green.color, 0.62))
     for index in range(blobs):
         turn, level = 2.4 * index + rng.uniform(0, 0.6), index / max(blobs - 1, 1)
         out = 0.27 * (1 - 0.75 * level)
-        share = float(rng.uniform(0.21, 0.29)) * (1.15 if detail == 1 else 1)
+        share = float(rng.uniform(0.21, 0.29)) * (1.4 if detail == 1 else 1)
         tall = share * (height - crown_low) * 0.95
         center = (
             out * length * np.cos(turn),
@@ -56,7 +57,7 @@ def tree(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float, float]
             crown_low + tall * 0.75 + level * 0.72 * (height - crown_low - tall),
         )
         radii = (share * length, share * width, tall)
-        for crown in foliage(center, radii, rng, 120 if detail > 1 else 26, detail):
+        for crown in foliage(center, radii, rng, 120 if detail > 1 else 30, detail):
             parts.add(crown, green if index % 3 else shade, VEGETATION)
     return parts.mesh()
 
@@ -64,7 +65,8 @@ def tree(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float, float]
 def _conifer(parts: Assembly, height: float, width: float, green: Material, rng: np.random.Generator, detail: int):
     """Overlapping whorls of branches: cones whose rims are jagged and hang at the tips."""
     parts.add(tube([(0, 0, 0), (0, 0, 0.5 * height)], [0.02 * height, 0.012 * height], 6), BARK, VEGETATION)
-    dark = green._replace(color=m.scaled(green.color, 0.5))
+    red, lush, blue = green.color
+    dark = green._replace(color=m.scaled((min(red, 0.75 * lush), lush, blue), 0.5))  # needles do not turn
     tiers, points = (13, 15) if detail > 1 else (6, 8)
     sides = 2 * points
     for tier in range(tiers):

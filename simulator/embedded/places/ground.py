@@ -130,6 +130,8 @@ def skyline(site: Site, count: int, from_m: float, to_m: float, tallest_m: float
     rng = site.rng
     for bearing in np.linspace(-1.15, 1.15, count) + rng.uniform(-0.02, 0.02, count):
         distance = rng.uniform(from_m, to_m)
+        if not site.clear.free(distance * np.array([np.sin(bearing), np.cos(bearing)]), 25.0):
+            continue
         frame = Frame(
             (distance * np.sin(bearing), distance * np.cos(bearing)), -np.pi / 2 - bearing + float(rng.normal(0, 0.2))
         )
@@ -143,7 +145,7 @@ def wood(site: Site, count: int, from_m: float, to_m: float, height_m: float) ->
     distance = rng.uniform(from_m, to_m, count)
     at = np.stack([distance * np.sin(bearing), distance * np.cos(bearing)], 1)
     heights = height_m * rng.uniform(0.6, 1.2, count)
-    for xy, tall, ok in zip(at, heights, site.clear.free(at, 0.45 * heights), strict=True):
+    for xy, tall, ok in zip(at, heights, site.clear.free(at, 0.5 * heights), strict=True):
         if ok and _off_road(site, xy):
             site.plant("tree", xy, float(tall), float(tall * rng.uniform(0.7, 1.0)))
 

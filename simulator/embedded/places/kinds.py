@@ -94,7 +94,7 @@ def suburb(site: Site) -> None:
             s += width + plot
     for index, s in enumerate(np.arange(2, 150, 32.0)):
         site.street_lamp(float(s), 1 if index % 2 else -1, road.half_m + 0.7, 6.0)
-    ground.wood(site, 46, 130, 260, 11.0)
+    ground.wood(site, 34, 130, 260, 11.0)
     ground.hills(
         site, 22.0, Material(m.varied(m.srgb(74, 92, 58), rng), 1.0, pattern=PATTERNS["leaves"], pattern_scale_m=12.0)
     )
@@ -123,7 +123,7 @@ def highway(site: Site) -> None:
         roadside.gantry(site, float(rng.uniform(site.clear.depth_m + 12, site.clear.depth_m + 60)), edge + 1.5)
     for index, s in enumerate(np.arange(5, 200, 40.0)):
         site.street_lamp(float(s), -1 if index % 2 else 1, edge + 1.6, 10.0)
-    ground.wood(site, 60, 120, 280, 12.0)
+    ground.wood(site, 48, 120, 280, 12.0)
     ground.hills(
         site, 34.0, Material(m.varied(m.srgb(78, 94, 62), rng), 1.0, pattern=PATTERNS["leaves"], pattern_scale_m=14.0)
     )
@@ -166,7 +166,7 @@ def country(site: Site) -> None:
                 )
     side = 1 if rng.uniform() < 0.5 else -1
     for s in np.arange(0, 230, 35.0):
-        t = site.settle(float(s), side * (road.half_m + 3.0), 0.3)
+        t = site.settle(float(s), side * (road.half_m + 3.0), 1.0)
         if t is not None:
             roadside.wooden_pole(site, float(s), t)
     for _ in range(3):
@@ -174,7 +174,7 @@ def country(site: Site) -> None:
         frame = find_room(site, s, side, 14.0, 9.0, road.half_m + float(rng.uniform(20, 50)), (0, 8, 16, 30))
         if frame is not None:
             house(site, frame, 14.0, 9.0)
-    ground.wood(site, 60, 110, 300, 12.0)
+    ground.wood(site, 48, 110, 300, 12.0)
     ground.hills(
         site, 42.0, Material(m.varied(m.srgb(82, 100, 62), rng), 1.0, pattern=PATTERNS["leaves"], pattern_scale_m=14.0)
     )

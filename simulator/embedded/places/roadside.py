@@ -148,6 +148,8 @@ def gantry(site: Site, s: float, distance_m: float) -> None:
     left, right = site.settle(s, -distance_m, 0.5), site.settle(s, distance_m, 0.5)
     if left is None or right is None:
         return
+    if not site.clear.free(site.road.point_m(s, np.linspace(left, right, 24)), 0.5).all():
+        return
     frame = Frame(site.road.point_m(s, (left + right) / 2), float(site.road.yaw_rad(s)))
     span = right - left
     posts = [(0, -span / 2, 3.6), (0, span / 2, 3.6)]
