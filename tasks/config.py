@@ -23,7 +23,7 @@ class CameraConfig(Settings):
     fy_px: float = Field(gt=0)
     cx_px: float
     cy_px: float
-    height_m: float = Field(1.65, gt=0)
+    height_m: float = Field(default=1.65, gt=0)
     pitch_deg: float = 0.0
 
 
@@ -31,29 +31,32 @@ class DataConfig(Settings):
     """Which real data, and who learns from it."""
 
     train: str = Field(
-        "", description="kitti:DIR, coco:FILE.json[?images=DIR], voc:DIR or store:DIR; the pool is split off it"
+        default="", description="kitti:DIR, coco:FILE.json[?images=DIR], voc:DIR or store:DIR; the pool is split off it"
     )
-    val: str | None = Field(None, description="The same for validation; None splits it off `train`")
-    test: str | None = Field(None, description="The same for the test; None splits it off `train` (see test_share)")
+    val: str | None = Field(default=None, description="The same for validation; None splits it off `train`")
+    test: str | None = Field(
+        default=None, description="The same for the test; None splits it off `train` (see test_share)"
+    )
     categories: dict[str, str] | None = Field(
-        None, description="Name in the files -> category, 'ignore' or 'drop'; None keeps the names"
+        default=None, description="Name in the files -> category, 'ignore' or 'drop'; None keeps the names"
     )
     group_regex: str | None = Field(
-        None, description="First group of this expression on a frame's id names its clip or city; splits never cut one"
+        default=None,
+        description="First group of this expression on a frame's id names its clip or city; splits never cut one",
     )
-    camera: CameraConfig | None = Field(None, description="Where the data set has no calibration")
-    skip_bad: bool = Field(False, description="Leave bad frames out and list them, instead of stopping")
-    pool_share: float = Field(0.3, gt=0, lt=1, description="Part of `train` that is mined and not trained on")
-    val_share: float = Field(0.2, ge=0, lt=1, description="Part of `train` for validation, when `val` is None")
-    test_share: float = Field(0.0, ge=0, lt=1, description="Part of `train` for the test, when `test` is None")
+    camera: CameraConfig | None = Field(default=None, description="Where the data set has no calibration")
+    skip_bad: bool = Field(default=False, description="Leave bad frames out and list them, instead of stopping")
+    pool_share: float = Field(default=0.3, gt=0, lt=1, description="Part of `train` that is mined and not trained on")
+    val_share: float = Field(default=0.2, ge=0, lt=1, description="Part of `train` for validation, when `val` is None")
+    test_share: float = Field(default=0.0, ge=0, lt=1, description="Part of `train` for the test, when `test` is None")
 
 
 class StandInConfig(Settings):
     """The demo's stand-in for real data: a rendered world with other assets, places and another camera."""
 
-    frames: int = Field(200, gt=0)
-    width_px: int = Field(480, gt=0)
-    height_px: int = Field(160, gt=0)
+    frames: int = Field(default=200, gt=0)
+    width_px: int = Field(default=480, gt=0)
+    height_px: int = Field(default=160, gt=0)
     seed: int = 7
 
 
@@ -61,23 +64,28 @@ class MiningConfig(Settings):
     """Which failures count and which are worth a scene."""
 
     score_threshold: float | None = Field(
-        None, ge=0, le=1, description="Detections below it do not count; None: the score with the best F1, by category"
+        default=None,
+        ge=0,
+        le=1,
+        description="Detections below it do not count; None: the score with the best F1, by category",
     )
-    iou_threshold: float = Field(0.5, gt=0, le=1)
-    max_failures: int = Field(40, gt=0, description="The costliest so many are re-created in a cycle")
+    iou_threshold: float = Field(default=0.5, gt=0, le=1)
+    max_failures: int = Field(default=40, gt=0, description="The costliest so many are re-created in a cycle")
 
 
 class SimulatorConfig(Settings):
     """How scenes are drawn, rendered and labelled."""
 
-    workers: int | None = Field(None, ge=1, description="Rendering processes; None: one a processor")
-    device: str = Field("cpu", description="Where the embedded simulator traces: 'cpu' or 'cuda:0'")
+    workers: int | None = Field(default=None, ge=1, description="Rendering processes; None: one a processor")
+    device: str = Field(default="cpu", description="Where the embedded simulator traces: 'cpu' or 'cuda:0'")
     max_width_px: int | None = Field(
-        None,
+        default=None,
         gt=0,
         description="Frames wider than this are re-created at this width; None: at the size of the real ones",
     )
-    attempts: int = Field(4, gt=0, description="Scenes drawn for one failure until the rendered label fits the request")
+    attempts: int = Field(
+        default=4, gt=0, description="Scenes drawn for one failure until the rendered label fits the request"
+    )
     recreate: RecreateConfig = RecreateConfig()
     street: RandomStreetConfig = RandomStreetConfig()
     randomisation: RandomisationConfig = RandomisationConfig()
@@ -87,35 +95,40 @@ class SimulatorConfig(Settings):
 class LoopConfig(Settings):
     """When the loop ends and how its arms are trained."""
 
-    max_cycles: int = Field(3, gt=0)
+    max_cycles: int = Field(default=3, gt=0)
     patience: int = Field(
-        2, gt=0, description="Cycles in a row without a gain before the loop stops (the first may drop)"
+        default=2, gt=0, description="Cycles in a row without a gain before the loop stops (the first may drop)"
     )
-    epsilon: float = Field(0.002, ge=0, description="A gain in val mAP below this is none")
-    max_synthetic_share: float = Field(0.5, gt=0, lt=1, description="The cap: synthetic frames in the mix that trains")
+    epsilon: float = Field(default=0.002, ge=0, description="A gain in val mAP below this is none")
+    max_synthetic_share: float = Field(
+        default=0.5, gt=0, lt=1, description="The cap: synthetic frames in the mix that trains"
+    )
     cap_of: Literal["mix", "real"] = Field(
-        "mix", description="'real' is the stricter reading: at most so much of the real"
+        default="mix", description="'real' is the stricter reading: at most so much of the real"
     )
-    training_seeds: int = Field(1, gt=0, description="Each arm is trained so often; intervals cover images and seeds")
-    bootstrap_samples: int = Field(1000, gt=0)
+    training_seeds: int = Field(
+        default=1, gt=0, description="Each arm is trained so often; intervals cover images and seeds"
+    )
+    bootstrap_samples: int = Field(default=1000, gt=0)
     seed: int = 0
 
 
 class MlflowConfig(Settings):
-    tracking_uri: str | None = Field(None, description="None: $MLFLOW_TRACKING_URI, else runs/mlflow.db")
+    tracking_uri: str | None = Field(default=None, description="None: $MLFLOW_TRACKING_URI, else runs/mlflow.db")
     experiment: str = "hardcase"
 
 
 class CampaignConfig(Settings):
     """Everything that decides a campaign."""
 
-    name: str = Field("campaign", pattern=r"^[\w.-]+$", description="The run's folder below `runs`")
+    name: str = Field(default="campaign", pattern=r"^[\w.-]+$", description="The run's folder below `runs`")
     runs: Path = Path("runs")
     data: DataConfig = DataConfig()
-    stand_in: StandInConfig | None = Field(None, description="Render this instead of reading `data.train`")
+    stand_in: StandInConfig | None = Field(default=None, description="Render this instead of reading `data.train`")
     detector: DetectorConfig = DetectorConfig()
     weights: str | None = Field(
-        None, description="Backbone to begin with: 'torchvision' (fetched), a path to a state dict, None: from scratch"
+        default=None,
+        description="Backbone to begin with: 'torchvision' (fetched), a path to a state dict, None: from scratch",
     )
     baseline: TrainConfig = TrainConfig()
     retrain: TrainConfig = TrainConfig()

@@ -1,8 +1,8 @@
 """Mix real and synthetic frames under the cap. Synthetic data aggregates over the cycles, as in DAgger."""
 
 import json
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +64,7 @@ def max_share_of_mix(share: float, cap_of: str) -> float:
 def weights_by_cost(cycle: Cycle, synthetic: Dataset) -> np.ndarray | None:
     """How much each synthetic frame is wanted when the cap binds, by the newest failure table."""
     kind_of: dict[str, str] = {}
-    cost: Counter[str] = Counter()
+    cost: dict[str, float] = defaultdict(float)
     for number in range(1, cycle.number + 1):
         for failure in failures_of(cycle.run.cycle(number)).iterate():
             kind_of[failure.failure_id] = failure.kind
@@ -73,7 +73,7 @@ def weights_by_cost(cycle: Cycle, synthetic: Dataset) -> np.ndarray | None:
     return shares_by_cost([kind_of.get(frame.failure_id or "") for frame, _ in synthetic.stream()], cost)
 
 
-def shares_by_cost(kinds: list[str | None], cost: Mapping[str, float]) -> np.ndarray | None:
+def shares_by_cost(kinds: Sequence[str | None], cost: Mapping[str, float]) -> np.ndarray | None:
     """A kind's share of the room follows what it costs in AP, and is divided among the frames that answer it.
 
     kinds: the failure kind that each frame answers. None where no frame answers any: all count alike.
