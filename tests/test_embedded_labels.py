@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import trimesh
 
+from simulator.embedded.denoise import Denoiser
+from simulator.embedded.film import develop
 from simulator.embedded.mesh import Material, Mesh, join
 from simulator.embedded.silhouettes import silhouettes
 from simulator.embedded.sky import sky_of
 from simulator.embedded.tracer import Quality, Traced, trace
 from simulator.embedded.world import Pose, World, build_world, start_warp
-from simulator.scene import Environment, SceneCamera
+from simulator.scene import CameraResponse, Environment, SceneCamera
 from tests.embedded_street import BUILDING, CAMERA, CAR, box, ground, street
 
 LABELS_ONLY = Quality(ambient_rays=False, mirror_rays=False)
@@ -160,7 +162,10 @@ def digest_of_a_frame() -> str:
     sky = sky_of(Environment(sun_altitude_deg=-10, wetness=1, rain=0.5), 1)
     traced = trace(world, CAMERA, sky, Quality(), seed=7)
     whole = silhouettes(world, CAMERA, traced.instance)
-    parts = [traced.radiance, traced.instance, traced.depth_m, whole.area_px, whole.box_xyxy_px]
+    denoise = Denoiser()
+    rgb = develop(denoise(traced.radiance, traced.albedo, traced.normal), CameraResponse(), seed=7)
+    denoise.close()
+    parts = [rgb, traced.radiance, traced.instance, traced.depth_m, whole.area_px, whole.box_xyxy_px]
     return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
 
 
