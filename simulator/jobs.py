@@ -11,7 +11,7 @@ from dataset.schema import Camera, Source
 from dataset.store import Dataset
 from evaluation.failure import Failure
 from simulator.casting import Casting
-from simulator.ground import calibrate
+from simulator.ground import AssumedCamera, calibrate
 from simulator.random_street import RandomStreetConfig, random_scene
 from simulator.randomise import RandomisationConfig, randomise
 from simulator.recreate import RecreateConfig, recreate
@@ -57,12 +57,8 @@ class RecreationJobs:
         """
         self._max_width_px = max_width_px
         self.categories, self.cycle = dataset.categories, cycle
-        self._dataset, self._recreate, self._randomisation, self._seed = dataset, recreate_config, randomisation, seed
-        if recreate_config.camera.calibrate:
-            casting = Casting(dataset.categories, recreate_config.casting)
-            first = islice((pair for pairs in dataset.iterate(64) for pair in pairs), CALIBRATION_FRAMES)
-            camera = calibrate((pair for pair in first if pair[0].camera is None), casting, recreate_config.camera)
-            self._recreate = recreate_config.model_copy(update={"camera": camera})
+        self._dataset, self._randomisation, self._seed = dataset, randomisation, seed
+        self._recreate = recreate_config.model_copy(update={"camera": assumed_camera(dataset, recreate_config)})
         rows = {frame_id: row for row, frame_id in enumerate(dataset.frame_ids().tolist())}
         missing = [failure.frame_id for failure in failures if failure.frame_id not in rows]
         if missing:
@@ -83,6 +79,15 @@ class RecreationJobs:
         frame, objects, failure = resized(frame, self._dataset.objects(row), failure, scale)
         scene = recreate(failure, frame, objects, self.categories, self._recreate, rng)
         return randomise(scene, self.categories, self._recreate.casting, self._randomisation, rng)
+
+
+def assumed_camera(dataset: Dataset, config: RecreateConfig) -> AssumedCamera:
+    """The camera of frames that do not tell their own: as configured, over the ground that fits the data set's boxes."""
+    if not config.camera.calibrate:
+        return config.camera
+    first = islice(dataset.stream(), CALIBRATION_FRAMES)
+    unknown = ((frame, objects) for frame, objects in first if frame.camera is None)
+    return calibrate(unknown, Casting(dataset.categories, config.casting), config.camera)
 
 
 class RandomJobs:

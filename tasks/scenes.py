@@ -10,7 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from dataset.errors import InputError
 from dataset.schema import Camera
 from dataset.store import Dataset
-from simulator.jobs import RandomJobs, RecreationJobs
+from simulator.jobs import RandomJobs, RecreationJobs, assumed_camera
 from simulator.resize import resized_camera, scale_to
 from tasks.campaign import Campaign
 from tasks.config import SimulatorConfig
@@ -103,10 +103,10 @@ def synthetic_of(cycle: Cycle, arm: str) -> list[Step]:
 
 def cameras_of(dataset: Dataset, config: SimulatorConfig) -> list[tuple[Camera, int, int]]:
     """Cameras and image sizes of frames spread over the data set, as they are rendered."""
-    cameras = []
+    assumed, cameras = assumed_camera(dataset, config.recreate), []
     for row in np.unique(np.linspace(0, len(dataset) - 1, CAMERAS_DRAWN).astype(int)):
         frame = dataset.frame(int(row))
-        camera = frame.camera or config.recreate.camera.camera(frame.width_px, frame.height_px)
+        camera = frame.camera or assumed.camera(frame.width_px, frame.height_px)
         scale = scale_to(frame.width_px, config.max_width_px)
         cameras.append((resized_camera(camera, scale), round(frame.width_px * scale), round(frame.height_px * scale)))
     return cameras
