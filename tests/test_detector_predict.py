@@ -14,7 +14,7 @@ MILD = AugmentConfig(zoom=0.1, shift=0.05, hue_deg=0)
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
-    config = TrainConfig(steps=80, batch_size=8, learning_rate=2e-3, augment=MILD, accelerator="cpu")
+    config = TrainConfig(steps=60, batch_size=6, learning_rate=2e-3, augment=MILD, accelerator="cpu")
     return train(shapes_data(folder / "train", frames=64), folder, DETECTOR, config, progress=False)
 
 

@@ -9,7 +9,7 @@ from models.detector.network import GridOutput
 from models.detector.samples import padded
 from models.detector.targets import GridTargets, decode, encode, rasterise
 
-CONFIG = DetectorConfig(input_width_px=320, input_height_px=192)
+CONFIG = DetectorConfig(input_width_px=320, input_height_px=192, stride=16)
 CAR, PERSON = 0, 1
 SURE = 20.0  # a logit as good as certain
 

@@ -16,9 +16,8 @@ from models.detector.samples import BatchPositions, ImageCache, Samples, collate
 from models.detector.train import learning_rate, train
 from tests.detector_shapes import DETECTOR, shapes_data
 
-CONFIG = TrainConfig(
-    steps=6, batch_size=2, save_every=2, score_every=2, log_every=1, accelerator="cpu", precision="fp32"
-)
+CONFIG = TrainConfig(steps=6, batch_size=2, score_every=2, log_every=1, accelerator="cpu", precision="fp32")
+OFTEN_SAVED = CONFIG.model_copy(update={"save_every": 2})
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +48,7 @@ def stop_after(step: int):
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(data, tmp_path):
     whole = quietly(data, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        quietly(data, tmp_path / "cut", on_log=stop_after(3))
+        quietly(data, tmp_path / "cut", OFTEN_SAVED, on_log=stop_after(3))
     assert load(tmp_path / "cut" / "last.pt")["step"] == 2
     resumed = quietly(data, tmp_path / "cut")
     assert same(weights_of(whole), weights_of(resumed))
@@ -100,7 +99,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_weights(data, tm
 
     monkeypatch.setattr(train_module, "detector_loss", poisoned)
     with pytest.raises(InputError, match=r"step 4, frames 000\d, 000\d: the loss is nan"):
-        quietly(data, tmp_path)
+        quietly(data, tmp_path, OFTEN_SAVED)
     kept = load(tmp_path / "last.pt")
     assert kept["step"] == 2 and all(value.isfinite().all() for value in kept["weights"].values())
 

