@@ -82,7 +82,7 @@ class RecreationJobs:
 
 
 def assumed_camera(dataset: Dataset, config: RecreateConfig) -> AssumedCamera:
-    """The camera of frames that do not tell their own: as configured, over the ground that fits the data set's boxes."""
+    """The camera of frames that do not tell their own: over the ground that fits the boxes of the data set."""
     if not config.camera.calibrate:
         return config.camera
     first = islice(dataset.stream(), CALIBRATION_FRAMES)
