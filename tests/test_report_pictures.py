@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from dataset.detections import DetectionsWriter
+from dataset.images import read_image
 from dataset.schema import Detections, Frame, Objects
 from dataset.store import Dataset, DatasetWriter
 from evaluation.failure import RECREATED_KINDS
@@ -14,7 +15,7 @@ from evaluation.failures import mine
 from evaluation.fix_rate import fix_rate
 from tasks.layout import BASELINE, IMITATION
 from tasks.mining import failures_of
-from tasks.report import gallery
+from tasks.report import case, gallery
 from tasks.report.answer import Judge
 from tasks.report.charts import by_cycle, ticks
 from tasks.report.confusion import confusion
@@ -89,10 +90,7 @@ def test_the_gallery_shows_each_kind_before_a_second_of_any(finished):
 def test_only_the_frames_shown_are_read(finished, monkeypatch):
     campaign, data = finished
     read = []
-    original = gallery.picture_case.__globals__["read_image"]
-    monkeypatch.setitem(
-        gallery.picture_case.__globals__, "read_image", lambda path: read.append(path) or original(path)
-    )
+    monkeypatch.setattr(case, "read_image", lambda path: read.append(path) or read_image(path))
     shown = list(cases(campaign.cycle(1), data, 3))
     assert len(shown) == 3
     assert len(read) == sum(1 + len(one.scenes) for one in shown)
@@ -107,6 +105,18 @@ def test_a_case_leads_from_the_failure_to_its_own_scenes(finished):
     for failure, shown in zip(failures, cases(cycle, data, 6), strict=True):
         assert failure.frame_id in shown.facts
         assert len(shown.scenes) == (2 if failure.failure_id in answered else 0)
+
+
+def test_a_case_shows_the_label_before_and_what_finds_it_now(finished):
+    campaign, data = finished
+
+    def has(picture: case.Picture, colour: str) -> bool:
+        return bool((np.asarray(picture.image) == rgb(colour)).all(axis=2).any())
+
+    shown = [one for one in cases(campaign.cycle(1), data, 8) if "found, score" in one.now.caption]
+    assert shown
+    for one in shown:
+        assert has(one.before, TRUTH) and has(one.now, TRUTH) and has(one.now, DETECTION)
 
 
 def test_a_confusion_matrix_accounts_for_every_label_and_believed_detection(tmp_path):
