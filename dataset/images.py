@@ -85,5 +85,5 @@ def _rgb(path: str, image: Image.Image) -> Image.Image:
         grey = np.asarray(image).astype(np.int64) // 256
         return Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8)).convert("RGB")
     if image.mode == "P":
-        image = image.convert("RGBA")  # a palette may hold transparency, which has no direct way to RGB
+        image = image.convert("RGBA")  # straight to RGB, Pillow warns of transparency in palettes
     return image.convert("RGB")

@@ -26,7 +26,8 @@ def test_rgb_values_are_kept_and_transparency_is_dropped(tmp_path):
     assert np.array_equal(read_image(str(tmp_path / "b.png")), RGB)
 
 
-def test_palette_with_transparency_keeps_its_colours(tmp_path):
+@pytest.mark.filterwarnings("error")
+def test_palette_with_transparency_keeps_its_colours_without_a_warning(tmp_path):
     palette = Image.fromarray(RGB).quantize(8)
     palette.save(tmp_path / "a.png", transparency=b"\x00\x80")
     assert np.array_equal(read_image(str(tmp_path / "a.png")), np.asarray(palette.convert("RGB")))
