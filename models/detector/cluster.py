@@ -3,9 +3,11 @@
 DetectNet_v2 clusters with DBSCAN over 1 - IoU. Density clustering has two traps here: a minimum weight drops the one
 cell of a small object, and a chain of overlapping boxes joins neighbouring cars. So clusters grow around seeds
 instead: the strongest cell of each overlapping crowd. A cell joins the seed it overlaps best, never another member,
-so there are no chains, and a seed alone is a cluster, so nothing small is dropped. On a weak detector's cells
-(carla095, 5 categories) AP50 was 0.147 this way, and 0.108 / 0.150 / 0.157 / 0.143 for connected components at
-eps 0.15 / 0.5 / 0.6 / 0.7: as good as the best of them, without a threshold that has to be hit.
+so there are no chains, and a seed alone is a cluster, so nothing small is dropped.
+
+Measured on carla095's val (ResNet-18, 4,000 images seen from scratch), AP50: seeds at IoU 0.3 / 0.4 / 0.5: 0.316 /
+0.287 / 0.267. Connected components at eps 0.15 (DetectNet_v2's) / 0.4 / 0.5 / 0.6: 0.181 / 0.296 / 0.290 / 0.278;
+vehicles alone fall from 0.52 to 0.40 between 0.5 and 0.6, where chains begin.
 """
 
 from dataclasses import dataclass

@@ -20,7 +20,7 @@ class ClusterConfig(_Frozen):
         default=0.01, gt=0, lt=1, description="Cells whose coverage lies below this propose nothing."
     )
     iou: float = Field(
-        default=0.4, gt=0, lt=1, description="A cell whose box overlaps a stronger cell's by more than this joins it."
+        default=0.3, gt=0, lt=1, description="A cell whose box overlaps a stronger cell's by more than this joins it."
     )
     max_cells: int = Field(
         default=1000, ge=1, description="Strongest cells kept an image: bounds the time of an odd image."
