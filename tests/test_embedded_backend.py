@@ -92,3 +92,13 @@ def test_device_that_is_not_there_is_told_with_those_that_are():
 def test_picture_too_small_for_a_lens_is_refused(backend: EmbeddedBackend):
     with pytest.raises(InputError, match="8x8"):
         backend.render(replace(SCENE, camera=SceneCamera(SCENE.camera.intrinsics, 8, 8)))
+
+
+def test_a_traffic_light_hangs_on_a_post_that_has_no_label(backend: EmbeddedBackend):
+    light = Actor("traffic_light", 0.0, 12.0, -1.57, (0.9, 0.35, 0.3), "traffic_light", lift_m=3.0)
+    resting = replace(light, lift_m=0.0)
+    scenery, actors = backend.meshes(replace(SCENE, actors=(light,)))
+    bare, _ = backend.meshes(replace(SCENE, actors=(resting,)))
+    assert len(scenery.faces) > len(bare.faces), "the light floats"
+    assert len(actors) == 1
+    assert actors[0][0].vertices_m[:, 2].max() <= 0.9 + 0.01, "the post must be no part of the light's silhouette"

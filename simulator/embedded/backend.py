@@ -5,10 +5,10 @@ import warp as wp
 
 from dataset.errors import InputError
 from simulator.backend import Render
-from simulator.embedded.assets import actor_mesh
+from simulator.embedded.assets import actor_mesh, support_mesh
 from simulator.embedded.denoise import Denoiser
 from simulator.embedded.film import develop
-from simulator.embedded.mesh import Lamp, Mesh
+from simulator.embedded.mesh import Lamp, Mesh, join, placed
 from simulator.embedded.places import Footprint, place_mesh
 from simulator.embedded.rain import with_streaks
 from simulator.embedded.silhouettes import silhouettes
@@ -61,7 +61,14 @@ class EmbeddedBackend:
     def meshes(self, scene: Scene) -> tuple[Mesh, list[tuple[Mesh, Pose]]]:
         """Scenery in the world frame, and each actor in its own with its pose."""
         clear = [Footprint(a.x_m, a.z_m, float(np.hypot(*a.dimensions_hwl_m[1:])) / 2) for a in scene.actors]
-        scenery = place_mesh(scene.place, clear, scene.asset_set, _lamps_are_lit(scene))
+        place = place_mesh(scene.place, clear, scene.asset_set, _lamps_are_lit(scene))
+        # The post that carries a light or a sign is scenery: it has no label and is no part of the silhouette.
+        posts = [
+            placed(post, actor.x_m, actor.z_m, actor.yaw_rad)
+            for actor in scene.actors
+            if (post := support_mesh(actor)) is not None
+        ]
+        scenery = join([place, *posts]) if posts else place
         return scenery, [(actor_mesh(actor, scene.asset_set), _pose(actor)) for actor in scene.actors]
 
     def world(self, scene: Scene, scenery: Mesh, actors: list[tuple[Mesh, Pose]]) -> World:
