@@ -88,7 +88,8 @@ def _explain(error: ValidationError) -> InputError:
         near = difflib.get_close_matches(path[-1], known, n=1)
         remedy = f"did you mean {'.'.join([*path[:-1], near[0]])}" if near else f"known here: {', '.join(known)}"
         return InputError(f"config key {dotted}", f"does not exist (value {first['input']!r})", remedy)
-    return InputError(f"config key {dotted}", f"{first['msg']}, found {first['input']!r}", "change it with --set")
+    found = "" if first["type"] == "value_error" else f", found {first['input']!r}"  # our own checks say what they say
+    return InputError(f"config key {dotted}", f"{first['msg']}{found}", "change it with --set")
 
 
 def _keys_at(path: list[str]) -> list[str]:

@@ -1,9 +1,10 @@
 """The one configuration of a campaign: presets and overrides fill it, and it is the form in the Prefect UI."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from models.detector.config import DetectorConfig, TrainConfig
 from simulator.labels import LabelLimits
@@ -116,6 +117,14 @@ class LoopConfig(Settings):
 class MlflowConfig(Settings):
     tracking_uri: str | None = Field(default=None, description="None: $MLFLOW_TRACKING_URI, else runs/mlflow.db")
     experiment: str = "hardcase"
+
+    @field_validator("tracking_uri")
+    @classmethod
+    def _no_password(cls, uri: str | None) -> str | None:
+        """The configuration is saved with the run and shown in the report and in MLflow."""
+        if uri is not None and re.search(r"://[^/@:]*:[^/@]+@", uri):
+            raise ValueError("holds a password, which would be saved with the run: pass it in MLFLOW_TRACKING_URI")
+        return uri
 
 
 class CampaignConfig(Settings):

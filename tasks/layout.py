@@ -6,7 +6,7 @@
       data/{all,val-all,test-all}/       what the readers made of the user's data
       data/splits/{train,pool,val,test}/ the splits
       cycle-00/                          the baseline; cycle-01, cycle-02, ... the imitation cycles
-        training/ARM/seed-S/             best.pt, last.pt, curves.csv
+        training/ARM/seed-S/             last.pt; its curves are in MLflow
         detections/ARM/seed-S/           pool.parquet, val.parquet, test.parquet
         failures/                        failures.parquet: mined on the pool with the previous cycle's detector
         scenes/                          chosen.jsonl: which failures are re-created, how often

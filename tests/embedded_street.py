@@ -54,5 +54,6 @@ def street() -> Mesh:
             head = box((0.5, 0.3, 0.12), (side * 5.1, y), Material((1.0, 0.85, 0.6), emission=8.0), POLE, 5.9)
             lamp = Lamp((side * 5.1, float(y), 5.8), (1.0, 0.78, 0.5), 60.0)
             parts.append(replace(head, lamps=(lamp,)))
-    parts.append(box((0.8, 20, 1.2), (-8.6, 15), Material((0.07, 0.13, 0.03), pattern=4, pattern_scale_m=0.25), VEGETATION))
+    hedge = Material((0.07, 0.13, 0.03), pattern=4, pattern_scale_m=0.25)
+    parts.append(box((0.8, 20, 1.2), (-8.6, 15), hedge, VEGETATION))
     return join(parts)

@@ -60,3 +60,8 @@ def test_a_plan_prices_without_running(tmp_path):
     text = price(resolve("smoke", flags={"runs": str(tmp_path)}, overrides=small), cycles=2)
     assert "up to 34 frames" in text, "10 of the stand-in, and 3 x 2 for each of 2 arms and 2 cycles"
     assert not list(tmp_path.iterdir())
+
+
+def test_a_password_in_the_configuration_is_refused_since_it_would_be_saved_with_the_run():
+    with pytest.raises(InputError, match="holds a password"):
+        resolve(None, None, None, ["mlflow.tracking_uri=postgresql://me:secret@host/db"])

@@ -86,7 +86,7 @@ class LossWeights(_Frozen):
 class AugmentConfig(_Frozen):
     """Random changes of a training image. Boxes follow; objects cut by the border are clipped.
 
-    Mild by default, as DetectNet_v2's are: a few hundred steps from scratch have no time for more.
+    Mild by default, as DetectNet_v2's are: made for short trainings from scratch.
     """
 
     hflip: float = Field(default=0.5, ge=0, le=1, description="Share of images mirrored.")
