@@ -5,5 +5,5 @@ WORKDIR /hardcase
 COPY requirements.txt .
 RUN uv pip install --system --no-cache --require-hashes -r requirements.txt
 COPY . .
-ENV PYTHONUNBUFFERED=1
+ENV PYTHONUNBUFFERED=1 OMP_WAIT_POLICY=PASSIVE
 CMD ["python", "-m", "flows", "--help"]

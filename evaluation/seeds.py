@@ -1,7 +1,8 @@
 """Intervals over images and training seeds at once: a gain must survive both other pictures and another training.
 
-Each resample draws the images and, independently, the seeds, both with replacement; a detector's figure is the mean
-over the drawn seeds. With one seed this is the bootstrap over images alone.
+Each resample draws whole groups of images (clips, cities; single images where there are none) and, independently, the
+seeds, both with replacement; a detector's figure is the mean over the drawn seeds. With one seed the interval holds
+nothing of what another training would change; with few it holds too little of it.
 """
 
 from collections.abc import Sequence
@@ -50,7 +51,7 @@ def _over_both(ds: Dataset, values, trainings: int, samples: int, seed: int) -> 
     """values(weight of each image) -> (trainings,) figures."""
     rng = np.random.default_rng([seed, 1])
     resampled = []
-    for weight in resampled_weights(units_of(ds, "image"), samples, seed):
+    for weight in resampled_weights(units_of(ds, "group"), samples, seed):
         drawn = rng.integers(0, trainings, trainings)
         resampled.append(values(weight)[drawn].mean())
     return percentile_interval(float(values(np.ones(len(ds))).mean()), np.array(resampled), 0.95)

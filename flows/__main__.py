@@ -86,16 +86,16 @@ def cycle(
 
 @app.command()
 def train(
-    data: Data = None, out: Out = Path("runs/train"), init: Init = None,
+    data: Data = None, val: Val = None, out: Out = Path("runs/train"), init: Init = None,
     preset: Preset = None, config: File = None, set_: Set = None, weights: Weights = None, skip_bad: SkipBad = None,
 ) -> None:  # fmt: skip
-    """Train a detector on real data alone. Run again to go on where a killed run stopped.
+    """Train a detector on real data alone; with --val the best checkpoint is kept too. Run again to go on.
 
     Example: python -m flows train --data kitti:KITTI --out runs/train --preset laptop
     """
     from flows.single import train_once
 
-    settings = _resolve(data, None, None, None, preset, config, set_, weights, skip_bad)
+    settings = _resolve(data, val, None, None, preset, config, set_, weights, skip_bad)
     typer.echo(f"detector: {train_once(settings, out, init)}")
 
 
@@ -195,9 +195,9 @@ def _resolve(
 
 def run_name(spec: str) -> str:
     """A folder's name from a data spec: kitti:data/kitti31 -> kitti31, coco:a/carla095/train.json -> carla095-train."""
-    path = Path(spec.partition(":")[2].partition("?")[0])
+    path = Path(spec.partition(":")[2].partition("?")[0]).absolute().resolve()
     name = f"{path.parent.name}-{path.stem}" if path.suffix else path.name
-    return re.sub(r"[^\w.-]+", "-", name).strip("-") or "campaign"
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "campaign"
 
 
 def _run_campaign(settings: CampaignConfig, plan: bool) -> None:

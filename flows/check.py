@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 
 from tasks.steps import ROOT
+from tasks.tracking import redacted
 
 TIMEOUT_S = 5.0
 
@@ -117,9 +118,9 @@ def _prefect() -> str:
 def _mlflow(uri: str | None) -> str:
     uri = uri or os.environ.get("MLFLOW_TRACKING_URI")
     if not uri or not uri.startswith("http"):
-        return f"no server is set, runs are logged to {uri or Path('runs/mlflow.db')}"
+        return f"no server is set, runs are logged to {redacted(uri) if uri else Path('runs/mlflow.db')}"
     with urllib.request.urlopen(f"{uri}/health", timeout=TIMEOUT_S):
-        return f"answers at {uri}"
+        return f"answers at {redacted(uri)}"
 
 
 def _carla(address: str | None) -> str:

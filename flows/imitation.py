@@ -10,6 +10,7 @@ from tasks.config import CampaignConfig
 from tasks.data import Data, prepare_data
 from tasks.layout import ARMS, BASELINE, IMITATION, RANDOM, REAL
 from tasks.learn import detect, detections_of, train_detector, training_of
+from tasks.lock import locked
 from tasks.log import say
 from tasks.mining import choose_failures, mine_failures
 from tasks.mixing import mix_under_cap
@@ -27,7 +28,7 @@ def campaign(config: CampaignConfig) -> str:
     """
     opened = Campaign.open(config)
     for number in count():
-        cycle(config, number)
+        turn(config, number)
         if (reason := why_stop(opened, number)) is not None:
             say(f"stopped: {reason}")
             return reason
@@ -35,18 +36,25 @@ def campaign(config: CampaignConfig) -> str:
 
 
 @flow(name="cycle", flow_run_name="{config.name}-cycle", persist_result=False)
-def cycle(config: CampaignConfig, number: int | None = None) -> int:
-    """One cycle of a campaign; 0 is the baseline. Without a number: the next one, after all that it stands on."""
+def cycle(config: CampaignConfig) -> int:
+    """The next cycle of a campaign, after all that it stands on (skipped where unchanged). Returns its number."""
+    last = max(Campaign.open(config).run.finished_cycles(), default=0) + 1
+    for number in range(last + 1):
+        turn(config, number)
+    return last
+
+
+@flow(name="turn", flow_run_name="{config.name}-{number}", persist_result=False)
+def turn(config: CampaignConfig, number: int) -> None:
+    """Cycle `number` of a campaign whose earlier ones are there; 0 is the baseline. Ends with the report."""
     opened = Campaign.open(config)
-    data = prepare_data(opened)
-    last = max(opened.run.finished_cycles(), default=0) + 1 if number is None else number
-    for turn in range(last + 1) if number is None else [last]:
-        if turn == 0:
+    with locked(opened.run.folder):
+        data = prepare_data(opened)
+        if number == 0:
             baseline(opened, data)
         else:
-            imitate(opened, data, turn)
-    publish_campaign(opened, data, reason=why_stop(opened, last))
-    return last
+            imitate(opened, data, number)
+        publish_campaign(opened, data, reason=why_stop(opened, number))
 
 
 def baseline(opened: Campaign, data: Data) -> None:

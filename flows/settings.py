@@ -38,11 +38,16 @@ def resolve(
     for name, value in (flags or {}).items():
         if value is not None:
             _put(values, name, value)
+    if (flags or {}).get("data.train") is not None:
+        values["stand_in"] = None  # a preset's stand-in makes room for the user's data
     for override in overrides or []:
         name, equals, text = override.partition("=")
         if not equals:
             raise InputError("--set", f"{override!r} has no '='", "write it as --set retrain.steps=500")
-        _put(values, name.strip(), yaml.safe_load(text))
+        try:
+            _put(values, name.strip(), yaml.safe_load(text))
+        except yaml.YAMLError as error:
+            raise InputError("--set", f"{override!r} is not YAML", "quote it: --set 'name={key: value}'") from error
     try:
         return CampaignConfig.model_validate(values)
     except ValidationError as error:
@@ -54,7 +59,7 @@ def _read(path: Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text())
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})", "name a YAML file that exists") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(path, f"is not YAML ({error})", "mend the line it names") from error
     if not isinstance(values, dict):
         raise InputError(path, f"holds {type(values).__name__}, not settings", "write 'name: value' lines")

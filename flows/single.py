@@ -18,7 +18,7 @@ from models.detector.train import train
 from simulator.jobs import RandomJobs, RecreationJobs
 from tasks.campaign import Campaign
 from tasks.config import CampaignConfig
-from tasks.data import import_source, prepare_data
+from tasks.data import Data, import_source
 from tasks.rendering import render
 from tasks.report.gallery import contact_sheet
 from tasks.report.page import write_report
@@ -27,16 +27,24 @@ from tasks.stopping import why_stop
 
 
 def train_once(config: CampaignConfig, out: Path, init: Path | None) -> Path:
-    """A detector trained on all of `data.train`: out/last.pt."""
+    """A detector trained on all of `data.train`: out/last.pt, or with `data.val` out/best.pt, the best by its mAP."""
     dataset = import_source(config.data.train, out / "data", config.data)
-    return train(dataset, out, config.detector, config.baseline, init=init, weights=config.weights)
+    score = None
+    if config.data.val:
+        val = import_source(config.data.val, out / "val", config.data, known=dataset.categories)
+
+        def score(checkpoint: Path) -> float:
+            return evaluate(val, predict(checkpoint, val, out / "val.parquet", progress=False)).mAP
+
+    return train(dataset, out, config.detector, config.baseline, init=init, weights=config.weights, score=score)
 
 
 def evaluate_once(config: CampaignConfig, checkpoint: Path, out: Path) -> str:
     """COCO's figures with intervals, as a table; written to out/metrics.json as well."""
     dataset, detections = _detect(config, checkpoint, out)
     metrics = evaluate(dataset, detections)
-    sure = {name: interval(dataset, detections, name) for name in ("mAP", "AP50")}
+    samples = config.loop.bootstrap_samples
+    sure = {name: interval(dataset, detections, name, samples=samples, unit="group") for name in ("mAP", "AP50")}
     record = {"metrics": metrics.to_dict(), "intervals": {name: asdict(value) for name, value in sure.items()}}
     (out / "metrics.json").write_text(json.dumps(record, indent=1))
     table = Table("metric", "value", "95% interval", title=f"{checkpoint} on {config.data.train}")
@@ -93,7 +101,7 @@ def report_once(folder: Path) -> str:
     finished = campaign.run.finished_cycles()
     if not finished:
         raise InputError(folder, "no cycle is finished yet", "let the campaign run on; it writes the report itself")
-    return str(write_report(campaign, prepare_data.fn(campaign), why_stop(campaign, finished[-1])))
+    return str(write_report(campaign, Data.of(campaign.run), why_stop(campaign, finished[-1])))
 
 
 def _detect(config: CampaignConfig, checkpoint: Path, out: Path) -> tuple[Dataset, Path]:

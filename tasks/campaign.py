@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from pydantic import ValidationError
 
 from dataset.errors import InputError
 from tasks.config import CampaignConfig
@@ -19,6 +20,8 @@ class Campaign:
     def open(config: CampaignConfig) -> "Campaign":
         """The campaign's folder, made where it is new; the resolved configuration is saved in it."""
         run = Run((config.runs / config.name).absolute())
+        if run.config.exists():
+            _refuse_other_data(_read(run.config), config, run)
         run.folder.mkdir(parents=True, exist_ok=True)
         partial = run.config.with_suffix(".partial")
         partial.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
@@ -31,7 +34,7 @@ class Campaign:
         run = Run(folder.absolute())
         if not run.config.exists():
             raise InputError(folder, "is not the folder of a run (no config.yaml)", "name one, e.g. runs/demo")
-        return Campaign(CampaignConfig.model_validate(yaml.safe_load(run.config.read_text())), run)
+        return Campaign(_read(run.config), run)
 
     def cycle(self, number: int) -> Cycle:
         return self.run.cycle(number)
@@ -39,3 +42,23 @@ class Campaign:
     @property
     def seeds(self) -> range:
         return range(self.config.loop.training_seeds)
+
+
+def _read(path: Path) -> CampaignConfig:
+    try:
+        return CampaignConfig.model_validate(yaml.safe_load(path.read_text()))
+    except (ValidationError, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(path, f"is not a configuration of this version ({reason})", "choose another --name") from error
+
+
+def _refuse_other_data(before: CampaignConfig, now: CampaignConfig, run: Run) -> None:
+    """Two data sets of one name must not empty each other's steps."""
+    for name in ("train", "val", "test"):
+        was, wanted = getattr(before.data, name), getattr(now.data, name)
+        if was != wanted:
+            raise InputError(
+                run.folder, f"holds a campaign with data.{name} {was!r}, not {wanted!r}", "choose another --name"
+            )
+    if before.stand_in is None and now.stand_in is not None:
+        raise InputError(run.folder, "holds a campaign on real data, not on stand-in data", "choose another --name")

@@ -19,7 +19,7 @@ from tasks.layout import ARMS, BASELINE, IMITATION, RANDOM, REAL, Cycle
 from tasks.log import say
 from tasks.mining import failures_of
 from tasks.mixing import summary_of
-from tasks.steps import Step, code_digest, file_digest, run_step
+from tasks.steps import Step, code_digest, file_digest, finished, run_step
 
 METRICS = ("mAP", "AP50")  # those that get intervals; the others are reported as they are
 BINS = ("kind", "category", "distance", "occlusion", "truncation", "height", "time_of_day", "weather")
@@ -59,6 +59,8 @@ def compare_arms(campaign: Campaign, cycle: Cycle, data: Data, detections: dict[
         work,
         detections={arm: [step.digest for step in steps] for arm, steps in detections.items()},
         earlier=[file_digest(cycle.run.cycle(n).comparison / "metrics.json") for n in range(cycle.number)],
+        failures=None if cycle.number == 0 else finished(cycle.failures).digest,
+        mix=[] if cycle.number == 0 else [finished(cycle.mix(arm)).digest for arm in (IMITATION, RANDOM)],
         data=data.digest,
         samples=campaign.config.loop.bootstrap_samples,
         code=code_digest("evaluation", "dataset"),

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from models.detector.config import DetectorConfig, TrainConfig
 from simulator.labels import LabelLimits
@@ -122,7 +122,7 @@ class MlflowConfig(Settings):
     @classmethod
     def _no_password(cls, uri: str | None) -> str | None:
         """The configuration is saved with the run and shown in the report and in MLflow."""
-        if uri is not None and re.search(r"://[^/@:]*:[^/@]+@", uri):
+        if uri is not None and re.search(r"://[^/@:]*:[^/@]+@|password=", uri):
             raise ValueError("holds a password, which would be saved with the run: pass it in MLFLOW_TRACKING_URI")
         return uri
 
@@ -130,7 +130,7 @@ class MlflowConfig(Settings):
 class CampaignConfig(Settings):
     """Everything that decides a campaign."""
 
-    name: str = Field(default="campaign", pattern=r"^[\w.-]+$", description="The run's folder below `runs`")
+    name: str = Field(default="campaign", pattern=r"^\w[\w.-]*$", description="The run's folder below `runs`")
     runs: Path = Path("runs")
     data: DataConfig = DataConfig()
     stand_in: StandInConfig | None = Field(default=None, description="Render this instead of reading `data.train`")
@@ -145,3 +145,11 @@ class CampaignConfig(Settings):
     simulator: SimulatorConfig = SimulatorConfig()
     loop: LoopConfig = LoopConfig()
     mlflow: MlflowConfig = MlflowConfig()
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "CampaignConfig":
+        if self.stand_in is not None and (self.data.train or self.data.val or self.data.test):
+            raise ValueError(
+                "stand_in renders the data, but data names some too: set stand_in to null, or name no data"
+            )
+        return self

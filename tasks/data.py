@@ -18,8 +18,11 @@ from tasks.campaign import Campaign
 from tasks.config import DataConfig
 from tasks.layout import Run
 from tasks.log import say
+from tasks.split_checks import check_splits
 from tasks.stand_in import render_stand_in
-from tasks.steps import Step, code_digest, digest_of, run_step
+from tasks.steps import Step, code_digest, digest_of, finished, run_step
+
+GIVEN = ("val", "test")  # what the user may bring beside the training data
 
 # KITTI's own benchmark: cars, pedestrians and cyclists are judged, their neighbours are neither targets nor errors.
 # Trucks are judged too: the paper's rare class.
@@ -47,6 +50,14 @@ class Data:
     val: Path
     test: Path | None
     digest: str
+
+    @staticmethod
+    def of(run: Run) -> "Data":
+        """The splits that a run has made, from its records alone."""
+        splits = finished(run.data / "splits")
+        given = {name: finished(run.data / f"{name}-all") for name in GIVEN if (run.data / f"{name}-all").exists()}
+        folders = {path.parent.name: path.parent for path in splits.folder.glob("*/meta.json")}
+        return _data(folders | {name: step.folder / "store" for name, step in given.items()}, splits, given)
 
     def judged(self) -> dict[str, Path]:
         """The splits on which every detector is run."""
@@ -80,6 +91,13 @@ def prepare_data(campaign: Campaign) -> Data:
     )
     say(f"splits: {splits}")
     folders = {name: run.split(name) for name in shares} | {name: step.folder / "store" for name, step in given.items()}
+    data = _data(folders, splits, given)
+    if not splits.skipped:
+        check_splits(data, config)
+    return data
+
+
+def _data(folders: dict[str, Path], splits: Step, given: dict[str, Step]) -> Data:
     digest = digest_of(splits.digest, {name: step.digest for name, step in given.items()})
     return Data(folders["train"], folders["pool"], folders["val"], folders.get("test"), digest)
 
@@ -113,7 +131,10 @@ def import_source(spec: str, folder: Path, config: DataConfig, known: tuple[str,
     shutil.rmtree(folder, ignore_errors=True)
     kind = spec.partition(":")[0]
     if kind == "store":
-        stored, _ = open_source(spec, folder)
+        camera = Camera(**config.camera.model_dump()) if config.camera else None
+        stored, _ = open_source(
+            spec, folder, categories=config.categories, group_regex=config.group_regex, camera=camera
+        )
         if known is not None and stored.categories != known:
             raise InputError(spec, f"has the categories {stored.categories}, not {known}", "import it anew with these")
         return stored.subset(np.arange(len(stored)), folder)
@@ -146,12 +167,16 @@ def fingerprint(spec: str) -> str:
     path = Path(spec.partition(":")[2].partition("?")[0])
     if path.is_file():
         return digest_of(_identity(path))
-    files = sorted(Path(folder) / name for folder, _, names in os.walk(path) for name in names)
+    walked = os.walk(path, followlinks=True)
+    files = sorted(Path(folder) / name for folder, _, names in walked for name in names)
     return digest_of([_identity(file) for file in files])
 
 
 def _identity(path: Path) -> tuple[str, int, int]:
-    stat = path.stat()
+    try:
+        stat = path.stat()
+    except OSError:  # a link to nothing: the reader says so, by name
+        return str(path), -1, -1
     return str(path), stat.st_size, stat.st_mtime_ns
 
 

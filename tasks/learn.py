@@ -6,8 +6,10 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from dataset.store import Dataset
+from models.detector.checkpoint import digest as weights_digest
+from models.detector.precision import arithmetic
 from models.detector.predict import predict
-from models.detector.train import train
+from models.detector.train import NEUTRAL, train
 from tasks.campaign import Campaign
 from tasks.data import Data
 from tasks.layout import BASELINE, Cycle
@@ -42,8 +44,9 @@ def train_detector(campaign: Campaign, cycle: Cycle, arm: str, seed: int, data: 
         work,
         data=dataset.digest,
         detector=config.detector,
-        settings=settings,
-        init=config.weights if init is None else init.digest,
+        settings=settings.model_dump(exclude=NEUTRAL),
+        init=weights_digest(config.weights) if init is None else init.digest,
+        arithmetic=arithmetic(),
         code=code_digest("models/detector", "dataset"),
     )
     say(step)
@@ -66,6 +69,7 @@ def detect(campaign: Campaign, cycle: Cycle, arm: str, seed: int, detector: Step
         work,
         detector=detector.digest,
         data=data.digest,
+        arithmetic=arithmetic(),
         code=code_digest("models/detector", "dataset"),
     )
     say(step)

@@ -16,7 +16,7 @@ from tasks.data import Data
 from tasks.layout import Cycle
 from tasks.log import say
 from tasks.mining import failures_of
-from tasks.steps import Step, code_digest, run_step
+from tasks.steps import Step, code_digest, finished, run_step
 
 
 @task(cache_policy=NO_CACHE, task_run_name="mix-{arm}")
@@ -48,8 +48,9 @@ def mix_under_cap(campaign: Campaign, cycle: Cycle, arm: str, data: Data, synthe
         work,
         data=data.digest,
         synthetic=[step.digest for step in synthetic],
+        failures=[finished(cycle.run.cycle(number).failures).digest for number in range(1, cycle.number + 1)],
         config=config.model_dump(include={"max_synthetic_share", "cap_of", "seed"}),
-        code=code_digest("dataset"),
+        code=code_digest("dataset", "evaluation"),
     )
     summary = summary_of(cycle, arm)
     say(f"{step}; {summary['synthetic']} synthetic to {summary['real']} real, {summary['dropped']} over the cap")
@@ -63,13 +64,17 @@ def max_share_of_mix(share: float, cap_of: str) -> float:
 
 def weights_by_cost(cycle: Cycle, synthetic: Dataset) -> np.ndarray | None:
     """How much each synthetic frame is wanted when the cap binds, by the newest failure table."""
+    answered = {frame.failure_id for frame, _ in synthetic.stream() if frame.failure_id}
     kind_of: dict[str, str] = {}
     cost: dict[str, float] = defaultdict(float)
     for number in range(1, cycle.number + 1):
-        for failure in failures_of(cycle.run.cycle(number)).iterate():
-            kind_of[failure.failure_id] = failure.kind
-            if number == cycle.number:
-                cost[failure.kind] += failure.cost_ap
+        rows = failures_of(cycle.run.cycle(number)).table(["failure_id", "kind", "cost_ap"])
+        for batch in rows.to_batches(max_chunksize=4096):
+            for row in batch.to_pylist():
+                if row["failure_id"] in answered:
+                    kind_of[row["failure_id"]] = row["kind"]
+                if number == cycle.number:
+                    cost[row["kind"]] += row["cost_ap"]
     return shares_by_cost([kind_of.get(frame.failure_id or "") for frame, _ in synthetic.stream()], cost)
 
 

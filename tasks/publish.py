@@ -6,7 +6,7 @@ from typing import Any
 
 from mlflow.entities import Dataset as LoggedDataset
 from mlflow.entities import DatasetInput
-from mlflow.exceptions import MlflowException, RestException
+from mlflow.exceptions import MlflowException
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -19,7 +19,7 @@ from tasks.learn import checkpoint_of, training_of
 from tasks.log import say
 from tasks.report.page import write_report
 from tasks.report.plots import write_cycle_plots
-from tasks.steps import Step, code_digest, file_digest, run_step
+from tasks.steps import Step, file_digest, run_step
 from tasks.tracking import Tracker
 
 
@@ -44,11 +44,11 @@ def publish_cycle(campaign: Campaign, cycle: Cycle, data: Data) -> Step:
         write_cycle_plots(campaign, cycle, data, folder / "plots")
         tracker.client.log_artifacts(child, str(folder / "plots"), "plots")
         if record[CHAMPION]["promoted"]:
-            _crown(campaign, tracker, child, cycle, record[CHAMPION]["arm"])
+            _register(campaign, tracker, child, cycle, record[CHAMPION]["arm"], digest)
         tracker.finish(child)
         return digest
 
-    return run_step(cycle.folder / "published", work, comparison=digest, uri=tracker.uri, code=code_digest("tasks"))
+    return run_step(cycle.folder / "published", work, comparison=digest, uri=tracker.uri)
 
 
 @task(cache_policy=NO_CACHE, task_run_name="publish-campaign")
@@ -102,19 +102,21 @@ def _log_data(tracker: Tracker, run_id: str, data: Data) -> None:
     tracker.client.log_inputs(run_id, inputs)
 
 
-def _crown(campaign: Campaign, tracker: Tracker, run_id: str, cycle: Cycle, arm: str) -> None:
-    """Register the detector that beat the champion (seed 0's) and move the alias to it."""
-    checkpoint = checkpoint_of(training_of(cycle, arm, seed=0))
-    tracker.client.log_artifact(run_id, str(checkpoint), "detector")
-    name = f"hardcase-{campaign.run.name}"
+def _register(campaign: Campaign, tracker: Tracker, run_id: str, cycle: Cycle, arm: str, comparison: str) -> None:
+    """Register the detector that beat the champion (seed 0's weights), once, and move the alias to it."""
+    client, name = tracker.client, f"hardcase-{campaign.run.name}"
     try:
-        tracker.client.create_registered_model(name, description="Detectors that beat the champion outside the noise")
-    except (MlflowException, RestException) as error:
-        if getattr(error, "error_code", "") != "RESOURCE_ALREADY_EXISTS":
+        client.create_registered_model(name, description="Detectors that beat the champion outside the noise")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    source = f"{tracker.client.get_run(run_id).info.artifact_uri}/detector"
-    version = tracker.client.create_model_version(name, source, run_id, tags={"cycle": str(cycle.number), "arm": arm})
-    tracker.client.set_registered_model_alias(name, CHAMPION, version.version)
+    tags = {"cycle": str(cycle.number), "arm": arm, "comparison": comparison}
+    known = [one for one in client.search_model_versions(f"name='{name}'") if one.run_id == run_id and one.tags == tags]
+    if not known:
+        client.log_artifact(run_id, str(checkpoint_of(training_of(cycle, arm, seed=0))), "detector")
+        source = f"{client.get_run(run_id).info.artifact_uri}/detector"
+        known = [client.create_model_version(name, source, run_id, tags=tags)]
+    client.set_registered_model_alias(name, CHAMPION, known[0].version)
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

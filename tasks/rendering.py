@@ -24,9 +24,13 @@ def render(jobs: Jobs, folder: Path, config: SimulatorConfig, name: str = "synth
     )
 
 
-def inputs_of(config: SimulatorConfig) -> dict[str, object]:
-    """What of the simulator decides a picture."""
+def inputs_of(config: SimulatorConfig, recreated: bool) -> dict[str, object]:
+    """What of the simulator decides a picture. recreated: of a failure, else a random street."""
+    unused = {"workers", "street"} if recreated else {"workers"}
+    settings = config.model_dump(mode="json", exclude=unused)
+    if not recreated:
+        settings["recreate"] = {name: settings["recreate"][name] for name in ("casting", "camera")}
     return {
-        "simulator": config.model_dump(mode="json", exclude={"workers"}),
+        "simulator": settings,
         "code": code_digest("simulator", "dataset"),
     }

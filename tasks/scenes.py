@@ -58,7 +58,7 @@ def recreate_scenes(campaign: Campaign, cycle: Cycle, data: Data, chosen: Step) 
         data=data.digest,
         cycle=cycle.number,
         seed=config.loop.seed,
-        **inputs_of(config.simulator),
+        **inputs_of(config.simulator, recreated=True),
     )
     say(step)
     return step
@@ -76,7 +76,9 @@ def random_scenes(campaign: Campaign, cycle: Cycle, data: Data, like: Step) -> S
             count,
             train.categories,
             cameras_of(train, config.simulator),
-            config.simulator.street.model_copy(update={"category_mix": mix_of(train)}),
+            config.simulator.street.model_copy(
+                update={"category_mix": mix_of(train), "casting": config.simulator.recreate.casting}
+            ),
             config.simulator.randomisation,
             seed=config.loop.seed + 1,
             cycle=cycle.number,
@@ -90,7 +92,7 @@ def random_scenes(campaign: Campaign, cycle: Cycle, data: Data, like: Step) -> S
         data=data.digest,
         cycle=cycle.number,
         seed=config.loop.seed,
-        **inputs_of(config.simulator),
+        **inputs_of(config.simulator, recreated=False),
     )
     say(step)
     return step

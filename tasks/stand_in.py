@@ -47,7 +47,7 @@ def render_stand_in(campaign: Campaign) -> Step:
     def work(folder: Path) -> str:
         return render(jobs, folder / "store", config.simulator, name="stand-in").dataset.digest
 
-    inputs = inputs_of(config.simulator)
+    inputs = inputs_of(config.simulator, recreated=False)
     return run_step(campaign.run.data / "all", work, stand_in=settings, randomisation=randomisation, **inputs)
 
 

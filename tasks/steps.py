@@ -1,11 +1,11 @@
 """A step of a run: a folder, the digest of everything that decides its outcome, and what it produced.
 
 A step whose folder holds a finished record with the same key is skipped. One that was killed half-way finds its own
-half-done folder again, so that training and rendering go on where they stood. A folder made from other inputs is
-thrown away first: nothing stale is ever mixed in.
+half-done folder again, so that training and rendering go on where they stood. A folder made from other inputs is set
+aside and removed once its replacement is there: nothing stale is ever mixed in.
 
-The record lives beside the data and not in Prefect's cache, so that a run's folder can be copied, archived or deleted
-without the scheduler handing out paths that are no longer there.
+The record lives beside the data and not in Prefect's cache, so that a run's folder can be deleted without the
+scheduler handing out paths that are no longer there.
 """
 
 import hashlib
@@ -73,9 +73,9 @@ def run_step(folder: Path, work: Callable[[Path], str], **inputs: Any) -> Step:
     done = _read(folder / RECORD)
     if done is not None and done["key"] == key:
         return Step(folder, key, done["digest"], done["seconds"], skipped=True)
-    begun = _read(folder / BEGUN)
+    begun, stale = _read(folder / BEGUN), folder.with_name(folder.name + ".stale")
     if done is not None or begun is None or begun["key"] != key:
-        shutil.rmtree(folder, ignore_errors=True)
+        _set_aside(folder, stale)
         folder.mkdir(parents=True)
         _write(folder / BEGUN, {"key": key, "inputs": inputs})
     start_s = time.monotonic()
@@ -90,7 +90,16 @@ def run_step(folder: Path, work: Callable[[Path], str], **inputs: Any) -> Step:
     seconds = round(time.monotonic() - start_s, 3)
     _write(folder / RECORD, {"key": key, "digest": digest, "seconds": seconds, "inputs": inputs})
     (folder / BEGUN).unlink(missing_ok=True)
+    shutil.rmtree(stale, ignore_errors=True)
     return Step(folder, key, digest, seconds)
+
+
+def _set_aside(folder: Path, stale: Path) -> None:
+    """Keep a finished result of other inputs until its replacement is there; a half-done one is worth nothing."""
+    if (folder / RECORD).exists():
+        shutil.rmtree(stale, ignore_errors=True)
+        folder.rename(stale)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def finished(folder: Path) -> Step:

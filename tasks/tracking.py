@@ -7,6 +7,7 @@ folder, so that a resumed campaign goes on in the same runs.
 
 import json
 import os
+import re
 import time
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from mlflow.exceptions import MlflowException
 from dataset.errors import InputError
 from tasks.campaign import Campaign
 from tasks.config import CampaignConfig
+from tasks.log import say
 
 PARENT, NAME = "mlflow.parentRunId", "mlflow.runName"
 
@@ -40,14 +42,20 @@ def artifact_root(runs: Path) -> Path:
     return runs.absolute() / "mlartifacts"
 
 
+def redacted(uri: str) -> str:
+    """The address without its password, for files, keys and screens."""
+    return re.sub(r"(://[^/@:]*:)[^/@]+(?=@)|(password=)[^&]+", r"\1\2***", uri)
+
+
 class Tracker:
     """The MLflow runs of one campaign. Uses the client throughout: MLflow's 'active run' is bound to a thread."""
 
     def __init__(self, campaign: Campaign):
-        self.uri = tracking_uri(campaign.config)
-        self.client = _client(self.uri)
+        uri = tracking_uri(campaign.config)
+        self.client = _client(uri)
+        self.uri = redacted(uri)
         self._ids_file = campaign.run.folder / "mlflow.json"
-        self._ids: dict[str, str] = json.loads(self._ids_file.read_text()) if self._ids_file.exists() else {}
+        self._ids = self._known_ids()
         if self._ids.get("uri") != self.uri:
             self._ids = {"uri": self.uri, "experiment": self._experiment(campaign)}
         self._name = campaign.run.name
@@ -87,10 +95,23 @@ class Tracker:
     def log_training(self, cycle: int, arm: str, seed: int, step: int, values: dict[str, float]) -> None:
         """A point of the training curves, on the cycle's run."""
         prefix = f"training/{arm}/seed-{seed}/"
-        self.log_metrics(self.child(cycle), {prefix + name: value for name, value in values.items()}, step)
+        try:
+            self.log_metrics(self.child(cycle), {prefix + name: value for name, value in values.items()}, step)
+        except (MlflowException, OSError) as error:  # a point of a curve is not worth a training
+            say(f"MLflow did not take step {step} of {arm}: {str(error).splitlines()[0]}")
 
     def finish(self, run_id: str, failed: bool = False) -> None:
         self.client.set_terminated(run_id, "FAILED" if failed else "FINISHED")
+
+    def _known_ids(self) -> dict[str, str]:
+        """Ids of the runs that were begun; none where MLflow no longer knows them (its database was deleted)."""
+        try:
+            ids = json.loads(self._ids_file.read_text())
+            if "parent" in ids:
+                self.client.get_run(ids["parent"])
+        except (FileNotFoundError, json.JSONDecodeError, MlflowException):
+            return {}
+        return ids
 
     def _run(self, key: str, tags: dict[str, str]) -> str:
         if key not in self._ids:
@@ -123,7 +144,7 @@ def _client(uri: str) -> MlflowClient:
     except (MlflowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(
-            f"mlflow.tracking_uri {uri}",
+            f"mlflow.tracking_uri {redacted(uri)}",
             f"no answer ({reason})",
             "start it (python -m flows serve) or unset MLFLOW_TRACKING_URI",
         ) from error

@@ -13,3 +13,9 @@ def has_fast_bf16(device: str) -> bool:
 def autocast(device: str) -> torch.autocast:
     """bfloat16 where it pays; elsewhere a context that changes nothing."""
     return torch.autocast(device, dtype=torch.bfloat16, enabled=has_fast_bf16(device))
+
+
+def arithmetic() -> str:
+    """Device and number format that this machine computes with: results of two machines differ where this does."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return f"{device} {'bf16' if has_fast_bf16(device) else 'fp32'}"
