@@ -29,14 +29,23 @@ from tasks.stopping import why_stop
 def train_once(config: CampaignConfig, out: Path, init: Path | None) -> Path:
     """A detector trained on all of `data.train`: out/last.pt, or with `data.val` out/best.pt, the best by its mAP."""
     dataset = import_source(config.data.train, out / "data", config.data)
-    score = None
-    if config.data.val:
-        val = import_source(config.data.val, out / "val", config.data, known=dataset.categories)
+    val = (
+        import_source(config.data.val, out / "val", config.data, known=dataset.categories) if config.data.val else None
+    )
 
-        def score(checkpoint: Path) -> float:
-            return evaluate(val, predict(checkpoint, val, out / "val.parquet", progress=False)).mAP
+    def score(checkpoint: Path) -> float:
+        assert val is not None
+        return evaluate(val, predict(checkpoint, val, out / "val.parquet", progress=False)).mAP
 
-    return train(dataset, out, config.detector, config.baseline, init=init, weights=config.weights, score=score)
+    return train(
+        dataset,
+        out,
+        config.detector,
+        config.baseline,
+        init=init,
+        weights=config.weights,
+        score=None if val is None else score,
+    )
 
 
 def evaluate_once(config: CampaignConfig, checkpoint: Path, out: Path) -> str:

@@ -1,4 +1,4 @@
-"""What must hold before anything is trained: splits that share no picture, things to find, categories that can be shown."""
+"""What must hold before anything is trained: no shared pictures, things to find, categories that can be shown."""
 
 import hashlib
 from pathlib import Path

@@ -4,10 +4,16 @@ import json
 
 import pytest
 
+from dataset.errors import InputError
+from dataset.schema import Frame, Objects
+from dataset.store import DatasetWriter
 from flows.settings import resolve
 from tasks.campaign import Campaign
 from tasks.comparison import crown
+from tasks.data import Data
+from tasks.lock import locked
 from tasks.mixing import max_share_of_mix, shares_by_cost
+from tasks.split_checks import check_splits
 from tasks.stopping import why_stop
 
 
@@ -94,3 +100,35 @@ def test_a_kind_that_costs_nothing_any_more_keeps_a_foot_in_the_door():
 
 def test_frames_without_a_failure_are_drawn_alike():
     assert shares_by_cost([None, None], {"missed": 0.3}) is None
+
+
+def test_a_run_of_other_data_is_not_emptied(campaign):
+    data = campaign.config.data.model_copy(update={"train": "kitti:elsewhere"})
+    with pytest.raises(InputError, match=r"holds a campaign with data\.train"):
+        Campaign.open(campaign.config.model_copy(update={"stand_in": None, "data": data}))
+
+
+def test_two_processes_cannot_work_on_one_run(campaign):
+    with locked(campaign.run.folder), pytest.raises(InputError, match="another process"), locked(campaign.run.folder):
+        pass
+
+
+def splits_of(folder, **pictures) -> Data:
+    """Stores that hold one frame for each named picture; '-' has no object."""
+    for name, files in pictures.items():
+        with DatasetWriter(folder / name, ["car"], name) as writer:
+            for file in files:
+                frame = Frame(file, str(folder / f"{file}.png"), 8, 8, group=file)
+                writer.add(frame, Objects.none() if file == "-" else Objects.of([0], [[0, 0, 4, 4]]))
+    return Data(*(folder / name for name in ("train", "pool", "val")), test=None, digest="")
+
+
+def test_a_picture_that_trains_must_not_judge(campaign, tmp_path):
+    check_splits(splits_of(tmp_path / "a", train="ab", pool="c", val="d"), campaign.config)
+    with pytest.raises(InputError, match=r"data\.val: shares 1 pictures with pool"):
+        check_splits(splits_of(tmp_path / "b", train="ab", pool="c", val="cd"), campaign.config)
+
+
+def test_a_split_without_objects_is_refused_before_anything_is_trained(campaign, tmp_path):
+    with pytest.raises(InputError, match="the val split has no object"):
+        check_splits(splits_of(tmp_path, train="a", pool="b", val="-"), campaign.config)

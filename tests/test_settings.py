@@ -6,6 +6,7 @@ from dataset.errors import InputError
 from flows.__main__ import run_name
 from flows.plan import price
 from flows.settings import preset_names, resolve
+from tasks.tracking import redacted
 
 
 @pytest.mark.parametrize("preset", preset_names())
@@ -65,3 +66,21 @@ def test_a_plan_prices_without_running(tmp_path):
 def test_a_password_in_the_configuration_is_refused_since_it_would_be_saved_with_the_run():
     with pytest.raises(InputError, match="holds a password"):
         resolve(None, None, None, ["mlflow.tracking_uri=postgresql://me:secret@host/db"])
+
+
+def test_the_users_data_replaces_a_presets_stand_in():
+    assert resolve("smoke", flags={"data.train": "kitti:mine"}).stand_in is None
+    with pytest.raises(InputError, match="stand_in renders the data"):
+        resolve("smoke", None, None, ["data.train=kitti:mine"])
+
+
+def test_a_run_stays_inside_the_folder_of_runs():
+    with pytest.raises(InputError, match="config key name"):
+        resolve(None, flags={"name": ".."})
+    assert ".." not in run_name("kitti:..")
+
+
+def test_passwords_of_addresses_are_not_written_anywhere():
+    assert redacted("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"
+    assert redacted("http://h/?user=u&password=p") == "http://h/?user=u&password=***"
+    assert redacted("sqlite:////a/b.db") == "sqlite:////a/b.db"

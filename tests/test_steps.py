@@ -33,6 +33,19 @@ def test_other_inputs_throw_the_old_output_away_first(tmp_path):
     assert calls == [[], []], "the second run must find an empty folder"
 
 
+def test_a_finished_result_is_kept_until_its_replacement_is_there(tmp_path):
+    run_step(tmp_path / "s", writer([]), a=1)
+
+    def fails(folder):
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        run_step(tmp_path / "s", fails, a=2)
+    assert (tmp_path / "s.stale" / "out.txt").exists()
+    run_step(tmp_path / "s", writer([]), a=2)
+    assert not (tmp_path / "s.stale").exists()
+
+
 def test_a_killed_step_finds_its_half_done_folder_again(tmp_path):
     def killed(folder):
         (folder / "half.txt").write_text("half")
