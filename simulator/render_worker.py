@@ -5,9 +5,13 @@ happened to the process since.
 """
 
 import json
+import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing.connection import wait
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any, Literal
@@ -45,6 +49,18 @@ def image_path(out: Path, index: int, image_format: ImageFormat) -> Path:
 
 def record_path(out: Path, index: int) -> Path:
     return out / "records" / f"{index // 1000:04d}" / f"{index:07d}.json"
+
+
+def remove_partials(out: Path) -> None:
+    """Removes what workers that were killed had begun to write. Only while no worker runs."""
+    for folder in ("images", "records"):
+        for partial in (out / folder).glob("*/*.partial"):
+            partial.unlink()
+
+
+def _aside(path: Path) -> Path:
+    """Where this process writes a file; its own, as a worker of a killed session may still be writing the same one."""
+    return path.with_name(f"{path.name}.{os.getpid()}.partial")
 
 
 class RenderWorker:
@@ -93,7 +109,7 @@ class RenderWorker:
             }
         path = record_path(self._work.out, index)
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_suffix(".partial")
+        aside = _aside(path)
         aside.write_text(json.dumps(record))
         aside.replace(path)
 
@@ -145,7 +161,7 @@ def _attempt_row(jobs: Jobs, index: int, attempt: int, scene: Scene | None, outc
 
 def _save_image(rgb: np.ndarray, path: Path, image_format: ImageFormat) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + ".partial")
+    aside = _aside(path)
     options = {"compress_level": 3} if image_format == "png" else {"quality": 95, "subsampling": 0}
     Image.fromarray(rgb).save(aside, format=image_format, **options)
     aside.replace(path)
@@ -161,6 +177,15 @@ def keep_work(work: Work) -> None:
     """Initializer of a worker process."""
     global _work
     _work = work
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot tell its workers to stop, and they would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def render_in_process(indices: Sequence[int]) -> int:

@@ -38,6 +38,7 @@ from simulator.render_worker import (
     keep_work,
     read_record,
     record_path,
+    remove_partials,
     render_in_process,
 )
 
@@ -57,7 +58,7 @@ RECONSTRUCTION = pa.schema(
 ROWS_A_GROUP = 4096
 
 
-class WorkerDied(Exception):
+class WorkerDied(InputError):
     """Scenes whose worker process died twice (out of memory, a crash of the simulator)."""
 
 
@@ -125,6 +126,7 @@ def render_scenes(
                 done += finished
                 if on_progress is not None:
                     on_progress(done, len(jobs))
+        remove_partials(out)
         _compile(jobs, out, name)
     shutil.rmtree(out / "records", ignore_errors=True)
     return _report(out, len(jobs))
@@ -194,8 +196,9 @@ def _render_in_pool(work: Work, batches: list[tuple[int, ...]], workers: int) ->
                     left = tuple(index for index in indices if not record_path(work.out, index).exists())
                     if deaths[indices] > 1:
                         raise WorkerDied(
-                            f"the worker that rendered scenes {left} died twice: it ran out of memory, or the "
-                            "simulator crashes on them; use fewer workers or exclude these failures"
+                            f"scenes {', '.join(map(str, left))} of {work.out}",
+                            "their worker process died twice: it ran out of memory, or the simulator crashes on them",
+                            "lower simulator.workers, or leave these failures out",
                         ) from None
                 waiting.extend(running.values())
             except BaseException:

@@ -101,7 +101,7 @@ def test_misses_are_drawn_again_and_what_never_fits_is_reported_and_not_used(tmp
 
 
 SCRIPT = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from tests.block_backend import BlockBackend
 from tests.kitti_frames import CATEGORIES, kitti_frames, missed, needs_kitti
@@ -109,7 +109,8 @@ from tests.test_simulator_session import random_jobs, render
 
 class Slow(BlockBackend):
     def render(self, scene):
-        time.sleep(0.05)
+        Path(sys.argv[1]).with_suffix(f".{os.getpid()}").touch()
+        time.sleep(float(sys.argv[2]))
         return super().render(scene)
 
 if __name__ == "__main__":
@@ -122,7 +123,9 @@ def test_a_session_killed_half_way_goes_on_and_ends_with_the_same_bytes(tmp_path
     script.write_text(SCRIPT)
     root = Path(__file__).parents[1]
     out = tmp_path / "cut"
-    process = subprocess.Popen([sys.executable, script, out], cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
+    process = subprocess.Popen(
+        [sys.executable, script, out, "0.05"], cwd=root, env={**os.environ, "PYTHONPATH": str(root)}
+    )
     while len(list(out.glob("records/*/*.json"))) < 4:
         assert process.poll() is None
         time.sleep(0.01)
@@ -137,6 +140,28 @@ def test_a_session_killed_half_way_goes_on_and_ends_with_the_same_bytes(tmp_path
     assert len(records_kept) >= 4
     render(random_jobs(12), tmp_path / "whole")
     assert contents(out) == contents(tmp_path / "whole")
+
+
+def test_workers_end_with_a_killed_session_and_their_unfinished_files_with_the_next(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    root, out = Path(__file__).parents[1], tmp_path / "out"
+    command = [sys.executable, script, out, "60"]  # long in one scene, so that no end of a batch ends the worker
+    process = subprocess.Popen(command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
+    while not (workers := [path.suffix[1:] for path in tmp_path.glob("out.*")]):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    ends_s = time.monotonic() + 20
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < ends_s, "a worker outlived its session"
+        time.sleep(0.05)
+    cut = out / "images" / "0000" / "0000003.png.1234.partial"
+    cut.parent.mkdir(parents=True)
+    cut.write_bytes(b"half")
+    render(random_jobs(12), out)
+    assert not list(out.rglob("*.partial*"))
 
 
 def test_a_finished_session_is_not_rendered_again(tmp_path):
@@ -187,7 +212,7 @@ def test_a_worker_that_dies_once_is_replaced_and_one_that_dies_again_ends_the_se
     render(random_jobs(6), tmp_path / "once", workers=1, batch=3, backend_factory=dying)
     render(random_jobs(6), tmp_path / "never")
     assert contents(tmp_path / "once") == contents(tmp_path / "never")
-    with pytest.raises(WorkerDied, match="died twice"):
+    with pytest.raises(WorkerDied, match=r"died twice.*Lower simulator\.workers"):
         render(random_jobs(4), tmp_path / "out", workers=1, backend_factory=partial(BlockBackend, kill_at=2))
 
 
