@@ -103,14 +103,14 @@ class Casting:
                 raise InputError(
                     f"category {category!r}",
                     f"no asset is known for it; the simulator has {', '.join(ACTOR_ASSETS)}",
-                    f"map it in simulator.assets, as {{{category!r}: {{'car': 1.0}}}}, "
-                    "or set simulator.unmapped to 'exclude'",
+                    f"map it in simulator.recreate.casting.assets, as {{{category!r}: {{'car': 1.0}}}}, "
+                    "or set simulator.recreate.casting.unmapped to 'exclude'",
                 )
             self._cast[category] = {asset: weight for asset, weight in (cast or {}).items() if weight > 0}
             for asset in self._cast[category]:
                 if asset not in ACTOR_ASSETS:
-                    known = ", ".join(ACTOR_ASSETS)
-                    raise InputError(f"simulator.assets[{category!r}]", f"no asset {asset!r}", f"use one of {known}")
+                    where = f"simulator.recreate.casting.assets[{category!r}]"
+                    raise InputError(where, f"no asset {asset!r}", f"use one of {', '.join(ACTOR_ASSETS)}")
 
     def assets(self, category: str) -> dict[str, float]:
         """Weights of the assets that play a category; empty where it is left out."""

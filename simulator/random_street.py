@@ -96,6 +96,8 @@ def _mix(casting: Casting, mix: dict[str, float]) -> tuple[list[str], np.ndarray
         raise InputError("category_mix", f"{unknown[0]!r} is no category of the data set", "use its names")
     shown = [c for c in casting.categories if casting.assets(c) and (not mix or mix.get(c, 0.0) > 0)]
     if not shown:
-        raise InputError("category_mix", "no category in it can be shown", "map one in simulator.assets")
+        raise InputError(
+            "category_mix", "no category in it can be shown", "map one in simulator.recreate.casting.assets"
+        )
     shares = np.array([mix.get(category, 1.0) if mix else 1.0 for category in shown])
     return shown, shares / shares.sum()

@@ -63,7 +63,7 @@ def train(
     fabric = _fabric(config)
     if config.batch_size % fabric.world_size:
         problem = f"{config.batch_size} images do not divide among {fabric.world_size} devices"
-        raise InputError("train.batch_size", problem, f"use a multiple of {fabric.world_size}")
+        raise InputError("batch_size (baseline. or retrain.)", problem, f"use a multiple of {fabric.world_size}")
     identity = {
         "detector": detector.model_dump(),
         "train": config.model_dump(exclude=NEUTRAL),
@@ -233,7 +233,8 @@ class _Run:
             raise InputError(
                 f"training, step {self.step + 1}, frames {', '.join(batch.frame_ids)}",
                 f"the loss is {values['loss']} and its gradient {float(norm)}",  # type: ignore[arg-type]
-                "look at these frames' labels or lower train.learning_rate; last.pt holds the last good weights",
+                "look at these frames' labels or lower learning_rate (baseline. or retrain.); "
+                "last.pt holds the last good weights",
             )
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
