@@ -18,6 +18,7 @@ EXIF_ORIENTATION = 0x0112
 # How a complete file ends. JPEG and PNG are by far the most, and the ones that half-finished downloads cut.
 END_MARKS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
 TAIL_BYTES = 64
+PNG_METADATA = {b"eXIf", b"iTXt", b"tEXt", b"zTXt"}  # chunks that may tell the orientation
 UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
 
@@ -39,7 +40,7 @@ def image_size(path: str) -> tuple[int, int]:
 
     def size(file: BinaryIO, image: Image.Image) -> tuple[int, int]:
         width, height = image.size
-        if image.getexif().get(EXIF_ORIENTATION, 1) in (5, 6, 7, 8):  # turned by a quarter
+        if _exif(file, image).get(EXIF_ORIENTATION, 1) in (5, 6, 7, 8):  # turned by a quarter
             width, height = height, width
         if image.format in END_MARKS:
             here = file.tell()
@@ -51,6 +52,25 @@ def image_size(path: str) -> tuple[int, int]:
         return width, height
 
     return _with_image(path, size)
+
+
+def _exif(file: BinaryIO, image: Image.Image) -> Image.Exif:
+    """EXIF of an opened image. A PNG is decoded for it only where metadata follow the pixels."""
+    if image.format == "PNG" and not _metadata_after_pixels(file):
+        return Image.Image.getexif(image)  # PngImageFile's own would decode the pixels to look behind them
+    return image.getexif()
+
+
+def _metadata_after_pixels(file: BinaryIO) -> bool:
+    here, pixels, found = file.tell(), False, False
+    file.seek(8)
+    while len(head := file.read(8)) == 8 and not found:
+        length, kind = struct.unpack(">I4s", head)
+        pixels |= kind == b"IDAT"
+        found = pixels and kind in PNG_METADATA
+        file.seek(length + 4, 1)  # the chunk and its checksum
+    file.seek(here)
+    return found
 
 
 @contextmanager

@@ -27,6 +27,12 @@ def without_image(folder: Path) -> str:
     return spec
 
 
+def image_that_links_nowhere(folder: Path) -> str:
+    spec = without_image(folder)
+    (folder / "training" / "image_2" / "bad.png").symlink_to(folder / "nowhere.png")
+    return spec
+
+
 def without_label(folder: Path) -> str:
     spec = kitti(folder, {"good": CAR})
     picture(folder / "training" / "image_2" / "bad.png")
@@ -84,6 +90,7 @@ BAD_FRAMES = {
     "truncation": (kitti_with(CAR.replace("0.00", "1.5", 1)), r"bad\.txt:1: .*truncated 1\.5"),
     "binary label": (binary_label, r"bad\.txt: not text"),
     "label without its image": (without_image, r"bad\.txt: its image .*bad\.png is missing"),
+    "link to nowhere": (image_that_links_nowhere, r"its image .*bad\.png is missing"),
     "image without its label": (without_label, r"bad\.png: its label file .*bad\.txt is missing"),
     "image cut short": (broken_image, r"bad\.png: the image does not decode"),
     "frame without calib": (without_calib, r"calib.bad\.txt: file not found"),
@@ -142,10 +149,19 @@ def test_a_failed_import_leaves_the_earlier_one_untouched(tmp_path):
     assert Dataset.open(tmp_path / "s").digest == before.digest
 
 
-@pytest.mark.parametrize("spec", ["kitti:{}", "voc:{}", "coco:{}/none.json", "store:{}"])
+@pytest.mark.parametrize("spec", ["kitti:{}", "voc:{}", "coco:{}", "coco:{}/none.json", "store:{}"])
 def test_a_missing_folder_or_file_is_named(tmp_path, spec):
     with pytest.raises(InputError, match=str(tmp_path)):
         open_source(spec.format(tmp_path), tmp_path / "s", skip_bad=True)
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)  # the super-user may read every file
+    with pytest.raises(InputError, match=r"labels\.json: may not be read\. .*chmod"):
+        open_source(f"coco:{tmp_path / 'labels.json'}", tmp_path / "s")
 
 
 @pytest.mark.parametrize(

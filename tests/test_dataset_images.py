@@ -1,8 +1,11 @@
 """Facts about pictures: whatever the file holds, we see 8-bit RGB the right way up, or one clear error."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from dataset.errors import InputError
 from dataset.images import image_size, read_image
@@ -39,13 +42,32 @@ def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
     assert read_image(str(tmp_path / "a.png"))[0, :, 1].tolist() == [0, 0, 1, 128, 255]
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.jpg"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied_to_the_pixels_and_to_the_size(tmp_path, orientation):
+def test_exif_orientation_is_applied_to_the_pixels_and_to_the_size(tmp_path, orientation, name):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    Image.fromarray(RGB).save(tmp_path / "a.png", exif=exif)
-    height, width, _ = read_image(str(tmp_path / "a.png")).shape
-    assert (width, height) == ((20, 12) if orientation < 5 else (12, 20)) == image_size(str(tmp_path / "a.png"))
+    Image.fromarray(RGB).save(tmp_path / name, exif=exif)
+    height, width, _ = read_image(str(tmp_path / name)).shape
+    assert (width, height) == ((20, 12) if orientation < 5 else (12, 20)) == image_size(str(tmp_path / name))
+
+
+def test_exif_behind_the_pixels_of_a_png_turns_it_too(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(RGB).save(tmp_path / "a.png")
+    chunk = b"eXIf" + exif.tobytes().removeprefix(b"Exif\0\0")
+    png, end = (tmp_path / "a.png").read_bytes()[:-12], (tmp_path / "a.png").read_bytes()[-12:]
+    (tmp_path / "a.png").write_bytes(
+        png + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + end
+    )
+    assert read_image(str(tmp_path / "a.png")).shape == (20, 12, 3) and image_size(str(tmp_path / "a.png")) == (12, 20)
+
+
+def test_the_size_of_a_png_is_told_without_decoding_it(tmp_path, monkeypatch):
+    Image.fromarray(RGB).save(tmp_path / "a.png")
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", lambda _: pytest.fail("decoded"))
+    assert image_size(str(tmp_path / "a.png")) == (20, 12)
 
 
 def test_a_camera_held_upright_gives_an_upright_picture(tmp_path):
