@@ -1,4 +1,7 @@
+import errno
 import os
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +12,7 @@ import torch
 
 from dataset.errors import InputError
 from models.detector import train as train_module
-from models.detector.checkpoint import fill_backbone, load
+from models.detector.checkpoint import fill_backbone, load, save
 from models.detector.config import DetectorConfig, TrainConfig
 from models.detector.network import GridDetector
 from models.detector.samples import BatchPositions, ImageCache, Samples, collate
@@ -151,6 +154,36 @@ def test_a_cached_image_equals_the_decoded_one(data, tmp_path):
     for _ in range(2):
         batches = [collate([Samples(data, c, DETECTOR, CONFIG)[p] for p in range(4)]) for c in (kept, decoded)]
         assert torch.equal(batches[0].images, batches[1].images)
+
+
+def test_a_disk_without_room_for_the_cache_is_one_warning_and_every_image_decoded(data, tmp_path, monkeypatch, caplog):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    quietly(data, tmp_path)
+    assert len(caplog.records) == 1 and "No space left" in caplog.text and "cache_gib" in caplog.text
+
+
+def test_a_cache_takes_its_space_before_it_is_filled(data, tmp_path):
+    cache = ImageCache(tmp_path, len(data), DETECTOR, 1.0)
+    cache.create()
+    assert cache.path.stat().st_blocks * 512 >= cache.path.stat().st_size > 0 and cache.frames == len(data)
+
+
+def test_a_checkpoint_that_finds_the_disk_full_says_so_and_leaves_nothing_behind(tmp_path):
+    save(tmp_path / "last.pt", {"step": 1})
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    former = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limit[1]))  # a write past it fails, as on a full disk
+    try:
+        with pytest.raises(OSError) as raised:
+            save(tmp_path / "last.pt", {"weights": torch.zeros(100_000), "more": torch.zeros(9)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, former)
+    assert raised.value.errno == errno.EFBIG
+    assert [file.name for file in tmp_path.iterdir()] == ["last.pt"] and load(tmp_path / "last.pt")["step"] == 1
 
 
 def test_backbone_weights_that_do_not_fit_are_named(tmp_path):

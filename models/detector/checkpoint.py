@@ -20,11 +20,17 @@ FORMAT = "hardcase-detector-1"
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
-    """Write aside, then rename: an interrupted save leaves the old file whole."""
+    """Write aside, then rename: an interrupted save leaves the old file whole. OSError when the disk is full."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(path.name + ".partial")
-    torch.save({"format": FORMAT} | content, aside)
-    aside.replace(path)
+    try:
+        with aside.open("wb") as file:
+            torch.save({"format": FORMAT} | content, file)
+        aside.replace(path)
+    except RuntimeError as error:  # torch trips over its own archive after a write that failed, and hides why
+        raise error.__context__ if isinstance(error.__context__, OSError) else error from None
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def load(path: Path) -> dict[str, Any]:

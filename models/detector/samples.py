@@ -1,5 +1,8 @@
 """Training samples: images decoded once and kept at the network's size, in an order that only the seed decides."""
 
+import errno
+import logging
+import os
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +23,7 @@ from .augment import Augmentation
 from .config import DetectorConfig, TrainConfig
 from .targets import ObjectBatch
 
+LOG = logging.getLogger(__name__)
 ORDER, AUGMENTATION = 0, 1  # separate streams of random numbers under one seed
 
 
@@ -34,25 +38,45 @@ def resized(image: np.ndarray, config: DetectorConfig) -> np.ndarray:
 class ImageCache:
     """Resized images in one memory-mapped file, shared by the processes of a machine and bounded in size.
 
-    Frames past the bound are decoded every time. The file is sparse: it takes what was really decoded.
+    Frames past the bound are decoded every time. Its space is reserved at once: a write into a map of a file that
+    the disk cannot hold would kill the process (SIGBUS).
     """
 
     def __init__(self, folder: Path, frames: int, config: DetectorConfig, max_gib: float):
         self.shape = (config.input_height_px, config.input_width_px, 3)
-        self.frames = min(frames, int(max_gib * 2**30 / np.prod(self.shape)))
+        self._frame_bytes = int(np.prod(self.shape)) + 1  # the picture, and whether it is there
+        self._wanted_frames = min(frames, int(max_gib * 2**30 / self._frame_bytes))
         self.path = folder / f"images-{platform.node()}.cache"  # a map is coherent within one machine only
 
     def create(self) -> None:
-        """Make an empty file, whatever was there before. Once a machine, before anyone reads."""
+        """Make an empty file, whatever was there before. Once a machine, before anyone reads.
+
+        A disk without room for it means no cache, and a warning.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        size_bytes = self._wanted_frames * self._frame_bytes
         with self.path.open("wb") as file:
-            file.truncate(max(self.frames, 1) * (int(np.prod(self.shape)) + 1))
+            try:
+                if size_bytes:
+                    os.posix_fallocate(file.fileno(), 0, size_bytes)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                    raise
+                file.truncate(0)
+                problem = f"no room for {size_bytes / 2**30:.1f} GiB ({error.strerror})"
+                remedy = "free space or lower cache_gib"
+                LOG.warning("%s: %s; every image is decoded each time: %s", self.path.parent, problem, remedy)
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
 
     def __getstate__(self) -> dict:
         return {name: value for name, value in vars(self).items() if name not in ("_filled", "_images")}
+
+    @cached_property
+    def frames(self) -> int:
+        """How many frames the file holds, the same for every process: what `create` found room for."""
+        return self.path.stat().st_size // self._frame_bytes
 
     @cached_property
     def _filled(self) -> np.ndarray:
