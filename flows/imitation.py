@@ -73,7 +73,7 @@ def imitate(opened: Campaign, data: Data, number: int) -> None:
     now, before = opened.cycle(number), opened.cycle(number - 1)
 
     failures = mine_failures(opened, now, data, detections_of(before, learner(before), seed=0))
-    chosen = choose_failures(opened, now, failures)
+    chosen = choose_failures(opened, now, data, failures)
     recreated = recreate_scenes(opened, now, data, chosen)
     random = random_scenes(opened, now, data, like=recreated)
 

@@ -8,9 +8,11 @@ from prefect.cache_policies import NO_CACHE
 
 from dataset.errors import InputError
 from dataset.store import Dataset
-from evaluation.failure import RECREATED_KINDS
+from evaluation.failure import RECREATED_KINDS, Failure
 from evaluation.failures import FailureTable, mine
+from simulator.resize import scale_to
 from tasks.campaign import Campaign
+from tasks.config import SimulatorConfig
 from tasks.data import Data
 from tasks.layout import Cycle
 from tasks.log import say
@@ -47,14 +49,17 @@ def mine_failures(campaign: Campaign, cycle: Cycle, data: Data, detections: Step
 
 
 @task(cache_policy=NO_CACHE, task_run_name="choose-failures")
-def choose_failures(campaign: Campaign, cycle: Cycle, failures: Step) -> Step:
+def choose_failures(campaign: Campaign, cycle: Cycle, data: Data, failures: Step) -> Step:
     """The costliest failures that a scene can answer: scenes/chosen.json, a list of failure ids."""
-    limit = campaign.config.mining.max_failures
+    limit, simulator = campaign.config.mining.max_failures, campaign.config.simulator
+    pool = Dataset.open(data.pool)
+    row_of = {frame_id: row for row, frame_id in enumerate(pool.frame_ids().tolist())}
 
     def work(folder: Path) -> str:
         chosen: list[str] = []
         for failure in failures_of(cycle).iterate():
-            if failure.kind in RECREATED_KINDS:
+            width_px = pool.frame(row_of[failure.frame_id]).width_px
+            if failure.kind in RECREATED_KINDS and can_be_labelled(failure, width_px, simulator):
                 chosen.append(failure.failure_id)
             if len(chosen) == limit:
                 break
@@ -62,16 +67,31 @@ def choose_failures(campaign: Campaign, cycle: Cycle, failures: Step) -> Step:
             raise InputError(
                 failures.folder,
                 "the detector made no failure on the pool that a scene could answer",
-                "raise data.pool_share, lower mining.score_threshold, or stop here: there is nothing to imitate",
+                "raise data.pool_share or simulator.max_width_px, or stop here: there is nothing to imitate",
             )
         partial = folder / "chosen.partial"
         partial.write_text(json.dumps(chosen))
         partial.replace(folder / "chosen.json")
         return file_digest(folder / "chosen.json")
 
-    step = run_step(cycle.scenes, work, failures=failures.digest, limit=limit)
+    step = run_step(
+        cycle.scenes,
+        work,
+        failures=failures.digest,
+        limit=limit,
+        limits=simulator.limits,
+        max_width_px=simulator.max_width_px,
+    )
     say(step)
     return step
+
+
+def can_be_labelled(failure: Failure, frame_width_px: int, simulator: SimulatorConfig) -> bool:
+    """Whether the failure's box, at the size it is rendered, is large enough for a label to be learned from."""
+    scale, limits = scale_to(frame_width_px, simulator.max_width_px), simulator.limits
+    left, top, right, bottom = (edge * scale for edge in failure.box_xyxy_px)
+    tall, wide = bottom - top >= limits.min_height_px, right - left >= limits.min_width_px
+    return tall and wide and (bottom - top) * (right - left) >= limits.min_visible_px
 
 
 def failures_of(cycle: Cycle) -> FailureTable:

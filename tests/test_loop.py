@@ -7,11 +7,13 @@ import pytest
 from dataset.errors import InputError
 from dataset.schema import Frame, Objects
 from dataset.store import DatasetWriter
+from evaluation.failure import Failure
 from flows.settings import resolve
 from tasks.campaign import Campaign
 from tasks.comparison import crown
 from tasks.data import Data
 from tasks.lock import locked
+from tasks.mining import can_be_labelled
 from tasks.mixing import max_share_of_mix, shares_by_cost
 from tasks.split_checks import check_splits
 from tasks.stopping import why_stop
@@ -132,3 +134,10 @@ def test_a_picture_that_trains_must_not_judge(campaign, tmp_path):
 def test_a_split_without_objects_is_refused_before_anything_is_trained(campaign, tmp_path):
     with pytest.raises(InputError, match="the val split has no object"):
         check_splits(splits_of(tmp_path, train="a", pool="b", val="-"), campaign.config)
+
+
+def test_what_would_be_too_small_to_label_is_not_chosen(campaign):
+    failure = Failure("f", "frame", "missed", "sign", (100.0, 50.0, 112.0, 62.0))
+    simulator = campaign.config.simulator
+    assert can_be_labelled(failure, 640, simulator)
+    assert not can_be_labelled(failure, 640, simulator.model_copy(update={"max_width_px": 320})), "6 px are left of 12"
