@@ -129,7 +129,7 @@ def _cycle(campaign: Campaign, cycle: Cycle, data: Data) -> None:
     if cycle.number > 0:
         before = cycle.run.cycle(cycle.number - 1)
         mined = mine_failures.fn(campaign, cycle, data, finished(before.detections(learner(before), 0)))
-        choose_failures.fn(campaign, cycle, mined)
+        choose_failures.fn(campaign, cycle, data, mined)
         _synthetic(cycle)
     detections = {}
     for arm in cycle.arms:
