@@ -200,7 +200,7 @@ def test_two_cars_side_by_side_do_not_overlap_but_across_they_do():
 
 
 def test_unknown_category_names_the_remedy_unless_it_is_excluded():
-    with pytest.raises(InputError, match=r"simulator\.assets"):
+    with pytest.raises(InputError, match=r"simulator\.recreate\.casting\.assets"):
         Casting(["unicorn"], CAST)
     assert Casting(["unicorn"], CastingConfig(unmapped="exclude")).size("unicorn") is None
     with pytest.raises(InputError, match="no asset 'horse'"):
