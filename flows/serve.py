@@ -52,13 +52,15 @@ def _serve_deployments(runs: Path) -> None:
 
     config = resolve("laptop", flags={"runs": str(runs)}).model_dump(mode="json", exclude_defaults=True)
     weekly = Cron("0 22 * * 5", timezone="UTC", active=False)
-    shared = {"parameters": {"config": config}, "concurrency_limit": 1, "tags": ["hardcase"]}
+    shared = {"parameters": {"config": config}, "tags": ["hardcase"]}
     deployments = [
         campaign.to_deployment("campaign", schedules=[weekly], **shared),
         cycle.to_deployment("cycle", **shared),
     ]
     # Prefect's types allow for coroutines, which these are only inside an event loop.
-    serve_flows(*cast(list[RunnerDeployment], deployments), print_starting_message=False)
+    # One run at a time, of either kind: a run fills the machine. The runner holds the others back; Prefect's
+    # `concurrency_limit` on a deployment cancelled runs that had lost a lease between pending and running.
+    serve_flows(*cast(list[RunnerDeployment], deployments), limit=1, print_starting_message=False)
 
 
 @contextmanager

@@ -55,7 +55,8 @@ def test_a_cycle_triggered_by_hand_shows_its_map_in_mlflow(served, tmp_path):
     config = resolve("smoke", flags={"runs": str(tmp_path / "runs")}).model_dump(mode="json", exclude_defaults=True)
     run = request(f"{api}/deployments/{deployment['id']}/create_flow_run", {"parameters": {"config": config}})
     deadline_s = time.monotonic() + 600
-    while (state := request(f"{api}/flow_runs/{run['id']}")["state"])["type"] not in ("COMPLETED", "FAILED", "CRASHED"):
+    ended = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+    while (state := request(f"{api}/flow_runs/{run['id']}")["state"])["type"] not in ended:
         assert time.monotonic() < deadline_s, f"still {state['type']}: {log.read_text()[-3000:]}"
         time.sleep(1)
     assert state["type"] == "COMPLETED", f"{state}: {log.read_text()[-3000:]}"
