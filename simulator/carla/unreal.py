@@ -22,7 +22,7 @@ class Transform(NamedTuple):
 
 
 class Anchor(NamedTuple):
-    """Where the origin of a scene's level frame, the ground below its camera, lies in the world, and where +z points."""
+    """Where a scene's level frame lies in the world: its origin, the ground below the camera, and the way of its +z."""
 
     x_m: float
     y_m: float
