@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import warp as wp
 
-from simulator.embedded.kernels.rays import label_and_light, light_again, mark_edges
+from simulator.embedded.kernels.rays import label, label_and_light, light_again, mark_edges
 from simulator.embedded.kernels.records import Pinhole
 from simulator.embedded.world import World
 from simulator.scene import SceneCamera
@@ -40,10 +40,20 @@ class Traced:
     depth_m: np.ndarray  # (H, W) float32, inf where there is sky
 
 
+@dataclass(frozen=True)
+class Labels:
+    """Labels of every pixel, without light."""
+
+    instance: np.ndarray  # (H, W) int32, 0 = scenery
+    semantic: np.ndarray  # (H, W) uint8
+    depth_m: np.ndarray  # (H, W) float32, inf where there is sky
+
+
 def pinhole_of(camera: SceneCamera) -> Any:
     pitch = np.radians(camera.intrinsics.pitch_deg)
     pinhole = Pinhole()
     pinhole.origin = wp.vec3(0.0, 0.0, camera.intrinsics.height_m)
+    pinhole.right = wp.vec3(1.0, 0.0, 0.0)
     pinhole.forward = wp.vec3(0.0, float(np.cos(pitch)), float(-np.sin(pitch)))
     pinhole.up = wp.vec3(0.0, float(np.sin(pitch)), float(np.cos(pitch)))
     pinhole.focal = wp.vec2(camera.intrinsics.fx_px, camera.intrinsics.fy_px)
@@ -54,8 +64,12 @@ def pinhole_of(camera: SceneCamera) -> Any:
 
 def trace(world: World, camera: SceneCamera, sky: Any, quality: Quality, seed: int) -> Traced:
     """Light and labels of the world as the camera sees it; `sky` comes from sky.sky_of."""
-    shape, device = (camera.height_px, camera.width_px), world.device
-    pinhole = pinhole_of(camera)
+    return trace_through(world, pinhole_of(camera), sky, quality, seed)
+
+
+def trace_through(world: World, pinhole: Any, sky: Any, quality: Quality, seed: int) -> Traced:
+    """`trace` for a Pinhole that stands and looks anywhere."""
+    shape, device = (pinhole.height, pinhole.width), world.device
 
     def film(dtype: Any) -> wp.array:
         return wp.empty(shape, dtype=dtype, device=device)
@@ -77,12 +91,30 @@ def trace(world: World, camera: SceneCamera, sky: Any, quality: Quality, seed: i
             inputs = [world.geometry, sky, pinhole, *rays, *plan, *first, *lit]
             wp.launch(light_again, len(pixels), inputs, device=device)
 
-    faces: np.ndarray = face.numpy()
-    seen = faces >= 0
+    labels = _labels(world, face, depth_m)
     return Traced(
         radiance=radiance.numpy(),
         albedo=albedo.numpy(),
         normal=normal.numpy(),
+        instance=labels.instance,
+        semantic=labels.semantic,
+        depth_m=labels.depth_m,
+    )
+
+
+def label_through(world: World, pinhole: Any) -> Labels:
+    """The labels that `trace_through` gives, at the cost of one ray a pixel."""
+    shape, device = (pinhole.height, pinhole.width), world.device
+    face = wp.empty(shape, dtype=wp.int32, device=device)
+    depth_m = wp.empty(shape, dtype=wp.float32, device=device)
+    wp.launch(label, shape, [world.geometry, pinhole, face, depth_m], device=device)
+    return _labels(world, face, depth_m)
+
+
+def _labels(world: World, face: wp.array, depth_m: wp.array) -> Labels:
+    faces: np.ndarray = face.numpy()
+    seen = faces >= 0
+    return Labels(
         instance=np.where(seen, world.instance[faces], 0).astype(np.int32),
         semantic=np.where(seen, world.tag[faces], SKY_TAG).astype(np.uint8),
         depth_m=depth_m.numpy(),

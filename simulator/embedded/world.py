@@ -74,6 +74,7 @@ def build_world(
     poses = [(0.0, 0.0, 0.0, 0.0), *((p.x_m, p.z_m, p.lift_m, -p.yaw_rad) for _, p in actors)]
     geometry = Geometry()
     geometry.tree = mesh.id
+    geometry.first_tree_faces = len(whole.faces)
     geometry.corners = corners
     geometry.vertex_normal = on_device(_vertex_normals(whole.vertices_m, whole.faces[smooth]), wp.vec3)
     geometry.instance = on_device(instance, wp.int32)

@@ -4,6 +4,7 @@
 import warp as wp
 
 from simulator.embedded.kernels.atmosphere import through_fog, whole_sky
+from simulator.embedded.kernels.meeting import NOTHING, face_normal, nearest
 from simulator.embedded.kernels.records import Geometry, Pinhole, Sky
 from simulator.embedded.kernels.shading import FAR_M, lamp_haze, shaded, surface_at
 
@@ -40,7 +41,7 @@ def film_ray(camera: Pinhole, x_px: float, y_px: float) -> wp.vec3:
     """Direction through a point of the film, of length such that its depth is 1."""
     right = (x_px - camera.centre[0]) / camera.focal[0]
     up = (camera.centre[1] - y_px) / camera.focal[1]
-    return wp.vec3(right, 0.0, 0.0) + camera.forward + camera.up * up
+    return camera.right * right + camera.forward + camera.up * up
 
 
 @wp.func
@@ -49,8 +50,8 @@ def first_hit(geometry: Geometry, camera: Pinhole, x_px: float, y_px: float) -> 
     per_depth = wp.length(ray)
     out = Hit()
     out.direction = ray / per_depth
-    met = wp.mesh_query_ray(geometry.tree, camera.origin + ray * NEAR_M, out.direction, FAR_M, -1)
-    if met.result:
+    met = nearest(geometry, camera.origin + ray * NEAR_M, out.direction, FAR_M)
+    if met.face != NOTHING:
         out.face = met.face
         out.u = met.u
         out.v = met.v
@@ -115,6 +116,20 @@ def label_and_light(
     depth_m[row, column] = hit.depth_m
 
 
+@wp.kernel
+def label(
+    geometry: Geometry,
+    camera: Pinhole,
+    face: wp.array2d[wp.int32],
+    depth_m: wp.array2d[wp.float32],
+):
+    """What `label_and_light` says of face and depth, without light."""
+    row, column = wp.tid()
+    hit = first_hit(geometry, camera, float(column) + 0.5, float(row) + 0.5)
+    face[row, column] = hit.face
+    depth_m[row, column] = hit.depth_m
+
+
 @wp.func
 def differs(
     geometry: Geometry,
@@ -170,7 +185,7 @@ def alike(geometry: Geometry, hit: Hit, other: int) -> bool:
         return False
     if geometry.instance[hit.face] != geometry.instance[other]:
         return False
-    return wp.abs(wp.dot(hit.flat_normal, wp.mesh_eval_face_normal(geometry.tree, other))) > 0.98
+    return wp.abs(wp.dot(hit.flat_normal, face_normal(geometry, other))) > 0.98
 
 
 @wp.func

@@ -25,9 +25,11 @@ class LampLight:
 
 @wp.struct
 class Geometry:
-    """Handed to the kernels. F faces, V vertices, I instances (scenery first)."""
+    """Handed to the kernels. F faces of both trees, V vertices, I instances (scenery first)."""
 
     tree: wp.uint64
+    second_tree: wp.uint64  # 0 where all lies in the first
+    first_tree_faces: int
     corners: wp.array[wp.int32]  # (3F,)
     vertex_normal: wp.array[wp.vec3]  # (V,), zero where no smooth face meets
     instance: wp.array[wp.int32]  # (F,)
@@ -64,9 +66,10 @@ class Sky:
 
 @wp.struct
 class Pinhole:
-    """Handed to the kernels. The camera stands at X = Y = 0 and looks along Y, turned down by its pitch."""
+    """Handed to the kernels. `right`, `forward` and `up` are at right angles, of length 1."""
 
     origin: wp.vec3
+    right: wp.vec3
     forward: wp.vec3
     up: wp.vec3
     focal: wp.vec2

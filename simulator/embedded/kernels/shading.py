@@ -10,6 +10,7 @@ the mirror direction. The denoiser averages them.
 import warp as wp
 
 from simulator.embedded.kernels.atmosphere import fractal_noise, smooth_sky, through_fog, whole_sky
+from simulator.embedded.kernels.meeting import NOTHING, blocked, nearest
 from simulator.embedded.kernels.patterns import Texture, textured
 from simulator.embedded.kernels.records import Geometry, Sky
 
@@ -152,7 +153,7 @@ def sun_share(geometry: Geometry, sky: Sky, surface: Surface, seed: int) -> floa
     w = wp.randf(random) - 0.5
     toward = wp.normalize(sky.sun_direction + wp.vec3(u, v, w) * (2.0 * sky.sun_radius))
     seen = float(1.0)
-    if wp.mesh_query_ray_anyhit(geometry.tree, surface.position, toward, FAR_M, -1):
+    if blocked(geometry, surface.position, toward, FAR_M):
         seen = 0.0
     return seen
 
@@ -167,8 +168,8 @@ def from_sky(geometry: Geometry, sky: Sky, surface: Surface, trace: int, seed: i
     light = wp.lerp(bounced, sky.mean, up) * 0.85
     if trace == 1:
         direction = from_hemisphere(surface.normal, seed)
-        hit = wp.mesh_query_ray(geometry.tree, surface.position, direction, AMBIENT_REACH_M, -1)
-        if hit.result:
+        hit = nearest(geometry, surface.position, direction, AMBIENT_REACH_M)
+        if hit.face != NOTHING:
             met = geometry.materials[geometry.material[hit.face]]
             facing = wp.where(wp.dot(hit.normal, direction) > 0.0, -1.0, 1.0)
             sunny = wp.max(wp.dot(hit.normal, sky.sun_direction) * facing, 0.0)
@@ -226,7 +227,7 @@ def from_lamps(geometry: Geometry, sky: Sky, surface: Surface, to_viewer: wp.vec
         gap = target - surface.position
         distance = wp.length(gap)
         # a lamp sits inside its housing: the last half metre casts no shadow
-        if wp.mesh_query_ray_anyhit(geometry.tree, surface.position, gap / distance, wp.max(distance - 0.5, 0.01), -1):
+        if blocked(geometry, surface.position, gap / distance, wp.max(distance - 0.5, 0.01)):
             chosen_weight = 0.0
     light = wp.vec3(0.0, 0.0, 0.0)
     if chosen_weight > 0.0:
@@ -268,9 +269,9 @@ def mirrored(
     below = wp.dot(away, surface.flat_normal)
     if below < 0.02:
         away = wp.normalize(away + surface.flat_normal * (0.04 - below))
-    hit = wp.mesh_query_ray(geometry.tree, surface.position, away, FAR_M, -1)
+    hit = nearest(geometry, surface.position, away, FAR_M)
     light = wp.vec3(0.0, 0.0, 0.0)
-    if hit.result:
+    if hit.face != NOTHING:
         met_at = surface.position + away * hit.t
         met = surface_at(geometry, sky, hit.face, hit.u, hit.v, hit.normal, met_at, away, footprint_m + 0.02 * hit.t)
         cosine = wp.max(wp.dot(met.normal, sky.sun_direction), 0.0)
