@@ -66,6 +66,11 @@ def batches(ds: Dataset, detections_file: Path, batch_frames: int = BATCH_FRAMES
     """
     if (categories := read_categories(detections_file)) != ds.categories:
         raise InputError(detections_file, f"categories {categories}, the data set has {ds.categories}", REMEDY)
+    yield from joined_batches(ds, detections_file, batch_frames)
+
+
+def joined_batches(ds: Dataset, detections_file: Path, batch_frames: int = BATCH_FRAMES) -> Iterator[Batch]:
+    """The same where objects and detections may count other categories: only the frames must be equal."""
     frames = chain.from_iterable(ds.iterate(batch_frames))
     found = _in_step(frames, chain.from_iterable(read_detections(detections_file, batch_frames)), ds, detections_file)
     first_row = 0

@@ -10,10 +10,10 @@ from pycocotools.coco import COCO
 
 from dataset.errors import InputError
 from dataset.readers import open_source
+from dataset.readers.kitti import occlusion_levels
 from dataset.schema import EVERY_CATEGORY, Camera, Frame, Objects
 from dataset.store import Dataset, DatasetWriter
 from dataset.writers import write_coco, write_kitti
-from dataset.writers.kitti import level
 from tests.test_dataset_readers import CALIB, CAR, DONT_CARE, kitti, picture
 
 
@@ -105,7 +105,7 @@ def test_alpha_is_the_angle_under_which_the_camera_sees_the_object(tmp_path):
 
 @pytest.mark.parametrize(("occlusion", "expected"), [(0, 0), (0.1, 0), (0.3, 1), (0.5, 2), (1, 2), (np.nan, 3)])
 def test_occlusion_goes_to_the_nearest_level(occlusion, expected):
-    assert level(occlusion, unknown=3) == expected
+    assert occlusion_levels(np.array([occlusion])).tolist() == [expected]
 
 
 def test_images_are_linked_or_copied(tmp_path):

@@ -21,6 +21,8 @@ USUAL_P2 = np.array(
 ASSUMED_CAMERA = "no calib folder: KITTI's usual camera is assumed (fx 721.5 px, height 1.65 m)"
 # 0 fully visible, 1 partly, 2 largely occluded, 3 unknown, -1 DontCare. The shares are ours: KITTI names no numbers.
 OCCLUSION = {0: 0.0, 1: 0.3, 2: 0.6, 3: NAN, -1: NAN}
+LEVEL_ENDS = (0.15, 0.45)  # upper ends of levels 0 and 1, half way between their shares and the next
+UNKNOWN_LEVEL = 3
 DONT_CARE = "DontCare"
 
 
@@ -101,6 +103,12 @@ def label_of(where: str, line: str, shift_m: np.ndarray) -> Label:
         location_xyz_m=UNKNOWN_3D if x == -1000 else (x + shift_m[0], y + shift_m[1], z + shift_m[2]),
         yaw_rad=NAN if yaw == -10 else yaw,
     )
+
+
+def occlusion_levels(share: np.ndarray) -> np.ndarray:
+    """KITTI's levels 0 to 2 of hidden shares, 3 where unknown: (N,) float -> (N,) int. Undoes OCCLUSION exactly."""
+    levels = np.searchsorted(LEVEL_ENDS, np.nan_to_num(share), side="right")
+    return np.where(np.isnan(share), UNKNOWN_LEVEL, levels)
 
 
 def projection(calib: Path) -> np.ndarray:

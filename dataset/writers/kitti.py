@@ -8,12 +8,9 @@ import fsspec
 import numpy as np
 
 from dataset.errors import InputError
+from dataset.readers.kitti import occlusion_levels
 from dataset.schema import EVERY_CATEGORY, Camera, Frame, Objects
 from dataset.store import Dataset
-
-# Upper ends of KITTI's levels 0 and 1, half way between the shares that the reader gives them.
-LEVEL_ENDS = (0.15, 0.45)
-UNKNOWN_LEVEL = 3
 
 
 def write_kitti(ds: Dataset, folder: Path | str, images: Literal["link", "copy"] = "link") -> Path:
@@ -74,6 +71,7 @@ def place_image(frame: Frame, target: Path, images: Literal["link", "copy"]) -> 
 def label_lines(objects: Objects, categories: tuple[str, ...]) -> list[str]:
     """One line of 15 fields an object, with as many digits as it takes to read the same numbers back."""
     lines = []
+    levels = occlusion_levels(objects.occlusion)
     for i in range(len(objects)):
         ignored = objects.ignore[i] or objects.category[i] == EVERY_CATEGORY
         x, _, z = location = objects.location_xyz_m[i]
@@ -86,14 +84,10 @@ def label_lines(objects: Objects, categories: tuple[str, ...]) -> list[str]:
             *known([yaw], -10),
         ]
         name = "DontCare" if ignored else categories[objects.category[i]].replace(" ", "_")
-        occluded = level(objects.occlusion[i], -1 if ignored else UNKNOWN_LEVEL)
+        occluded = -1 if ignored and np.isnan(objects.occlusion[i]) else levels[i]
         head = [name, *known([objects.truncation[i]], -1), str(occluded), *known([alpha], -10)]
         lines.append(" ".join(head + numbers))
     return lines
-
-
-def level(occlusion: float, unknown: int) -> int:
-    return unknown if np.isnan(occlusion) else int(np.searchsorted(LEVEL_ENDS, occlusion, side="right"))
 
 
 def known(values, unknown: float) -> list[str]:
