@@ -5,7 +5,7 @@ aliases), `light_edges` (further jittered samples there). Every kernel runs on t
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import warp as wp
@@ -40,6 +40,19 @@ class Traced:
     depth_m: np.ndarray  # (H, W) float32, inf where there is sky
 
 
+class Traceable(Protocol):
+    """A World, or a StagedWorld."""
+
+    @property
+    def geometry(self) -> Any: ...
+    @property
+    def instance(self) -> np.ndarray: ...
+    @property
+    def tag(self) -> np.ndarray: ...
+    @property
+    def device(self) -> str: ...
+
+
 @dataclass(frozen=True)
 class Labels:
     """Labels of every pixel, without light."""
@@ -67,7 +80,7 @@ def trace(world: World, camera: SceneCamera, sky: Any, quality: Quality, seed: i
     return trace_through(world, pinhole_of(camera), sky, quality, seed)
 
 
-def trace_through(world: World, pinhole: Any, sky: Any, quality: Quality, seed: int) -> Traced:
+def trace_through(world: Traceable, pinhole: Any, sky: Any, quality: Quality, seed: int) -> Traced:
     """`trace` for a Pinhole that stands and looks anywhere."""
     shape, device = (pinhole.height, pinhole.width), world.device
 
@@ -102,7 +115,7 @@ def trace_through(world: World, pinhole: Any, sky: Any, quality: Quality, seed: 
     )
 
 
-def label_through(world: World, pinhole: Any) -> Labels:
+def label_through(world: Traceable, pinhole: Any) -> Labels:
     """The labels that `trace_through` gives, at the cost of one ray a pixel."""
     shape, device = (pinhole.height, pinhole.width), world.device
     face = wp.empty(shape, dtype=wp.int32, device=device)
@@ -111,7 +124,7 @@ def label_through(world: World, pinhole: Any) -> Labels:
     return _labels(world, face, depth_m)
 
 
-def _labels(world: World, face: wp.array, depth_m: wp.array) -> Labels:
+def _labels(world: Traceable, face: wp.array, depth_m: wp.array) -> Labels:
     faces: np.ndarray = face.numpy()
     seen = faces >= 0
     return Labels(

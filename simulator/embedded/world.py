@@ -76,14 +76,14 @@ def build_world(
     geometry.tree = mesh.id
     geometry.first_tree_faces = len(whole.faces)
     geometry.corners = corners
-    geometry.vertex_normal = on_device(_vertex_normals(whole.vertices_m, whole.faces[smooth]), wp.vec3)
+    geometry.vertex_normal = on_device(vertex_normals(whole.vertices_m, whole.faces[smooth]), wp.vec3)
     geometry.instance = on_device(instance, wp.int32)
     geometry.material = on_device(whole.material.astype(np.int32), wp.int32)
     geometry.tag = on_device(whole.tag.astype(np.int32), wp.int32)
     geometry.smooth = on_device(smooth.astype(np.int32), wp.int32)
-    geometry.materials = on_device(_material_table(whole.materials), SurfaceMaterial)
+    geometry.materials = on_device(material_table(whole.materials), SurfaceMaterial)
     geometry.poses = on_device(np.array(poses, np.float32), wp.vec4)
-    geometry.lamps = on_device(_lamp_table([*ego_lamps, *whole.lamps]), LampLight)
+    geometry.lamps = on_device(lamp_table([*ego_lamps, *whole.lamps]), LampLight)
     return World(
         mesh=mesh,
         geometry=geometry,
@@ -102,7 +102,7 @@ def _ranges(counts: list[int]) -> list[tuple[int, int]]:
     return list(zip([0, *ends[:-1]], ends, strict=True))
 
 
-def _vertex_normals(vertices_m: np.ndarray, faces: np.ndarray) -> np.ndarray:
+def vertex_normals(vertices_m: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Area-weighted normals of the vertices (V,3), from the given faces alone."""
     a, b, c = (vertices_m[faces[:, i]] for i in range(3))
     area_normal = np.cross(b - a, c - a)
@@ -113,15 +113,19 @@ def _vertex_normals(vertices_m: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return (total / np.where(length > 0, length, 1)).astype(np.float32)
 
 
-def _material_table(materials: Sequence[Material]) -> np.ndarray:
+def material_table(materials: Sequence[Material]) -> np.ndarray:
+    """Rows for the kernels."""
     table = np.zeros(len(materials), SurfaceMaterial.numpy_dtype())  # type: ignore[attr-defined]
     for name in Material._fields:
         table[name] = [getattr(material, name) for material in materials]
     return table
 
 
-def _lamp_table(lamps: Sequence[Lamp]) -> np.ndarray:
-    nearest = sorted(lamps, key=lambda lamp: float(np.hypot(lamp.position_m[0], lamp.position_m[1])))[:MAX_LAMPS]
+def lamp_table(lamps: Sequence[Lamp], near_m: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
+    """Rows for the kernels of the lamps nearest to a point on the ground."""
+    x, y = near_m
+    nearest = sorted(lamps, key=lambda lamp: float(np.hypot(lamp.position_m[0] - x, lamp.position_m[1] - y)))
+    nearest = nearest[:MAX_LAMPS]
     table = np.zeros(len(nearest), LampLight.numpy_dtype())  # type: ignore[attr-defined]
     for row, lamp in zip(table, nearest, strict=True):
         row["position"] = lamp.position_m

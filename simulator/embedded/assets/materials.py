@@ -56,9 +56,17 @@ def drawn(choices: list, rng: np.random.Generator, weights: Sequence[float] | No
     return choices[int(rng.choice(len(choices), p=share))]
 
 
+PAINT_ROUGHNESS, PAINT_CLEARCOAT = 0.45, 0.8
+
+
 def paint(color: Color, metallic: float = 0.0) -> Material:
     """Car paint under clearcoat."""
-    return Material(color, roughness=0.45, clearcoat=0.8, metallic=metallic)
+    return Material(color, roughness=PAINT_ROUGHNESS, clearcoat=PAINT_CLEARCOAT, metallic=metallic)
+
+
+def is_paint(material: Material) -> bool:
+    """Whether the material was made by `paint`, and takes another colour."""
+    return (material.roughness, material.clearcoat) == (PAINT_ROUGHNESS, PAINT_CLEARCOAT) and not material.emission
 
 
 # Shares after what stands on European streets: two thirds of the cars are white, grey, silver or black.
