@@ -4,7 +4,7 @@ Each detection's verdict is kept as one byte for each area range and threshold, 
 streamed, summed up and resampled (bootstrap.py) without matching again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 
 from dataset.store import Dataset
 from evaluation.batch import Batch, batches
-from evaluation.matching import ANY_AREA_PX2, IGNORED, TRUE, match
+from evaluation.matching import ANY_AREA_PX2, IGNORED, TRUE, Outside, match
 from evaluation.overlap import overlaps
 
 # COCO's ten thresholds, written as pycocotools does: 0.05 steps computed otherwise differ in the last bit.
@@ -51,12 +51,17 @@ def record(
     iou_thresholds: Sequence[float] | np.ndarray = IOU_THRESHOLDS,
     area_ranges_px2: Sequence[tuple[float, float]] = AREA_RANGES_PX2,
     max_detections: int = 100,
+    outside: Callable[[Batch], Outside] | None = None,
 ) -> Records:
-    """Match batch after batch and keep what the metrics need: about 50 bytes a detection for COCO's full set."""
+    """Match batch after batch and keep what the metrics need: about 50 bytes a detection for COCO's full set.
+
+    outside: the parts to judge on their own, in place of the area ranges.
+    """
     nothing = Batch.of([])
     parts = []
     for batch in chain([nothing], found):  # the empty one, so that no batches at all are a case like any other
-        matching = match(batch, overlaps(batch), iou_thresholds, area_ranges_px2, max_detections)
+        parted = None if outside is None else outside(batch)
+        matching = match(batch, overlaps(batch), iou_thresholds, area_ranges_px2, max_detections, parted)
         kept, wanted = matching.kept, np.flatnonzero(matching.wanted.any(axis=0))
         parts.append(
             Records(

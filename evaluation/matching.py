@@ -37,29 +37,48 @@ class Matching:
     wanted: np.ndarray  # (A, G) bool: the object is to be found
 
 
+@dataclass(frozen=True)
+class Outside:
+    """What lies outside each of A parts of a batch that are judged on their own, such as COCO's area ranges."""
+
+    objects: np.ndarray  # (A, G) bool, not to be found in that part
+    detections: np.ndarray  # (A, D) bool, not false in that part where they take nothing
+
+    @staticmethod
+    def areas(batch: Batch, ranges_px2: Sequence[tuple[float, float]]) -> "Outside":
+        """Both limits of a range belong to it."""
+        low, high = np.asarray(ranges_px2, np.float64).T[:, :, None]  # each (A, 1)
+        sizes = (box_area_px2(batch.objects.box_xyxy_px), box_area_px2(batch.detections.box_xyxy_px))
+        return Outside(*((area_px2 < low) | (area_px2 > high) for area_px2 in sizes))
+
+
 def match(
     batch: Batch,
     pairs: Overlaps,
     iou_thresholds: Sequence[float] | np.ndarray,
     area_ranges_px2: Sequence[tuple[float, float]] = (ANY_AREA_PX2,),
     max_detections: int = 100,
+    outside: Outside | None = None,
 ) -> Matching:
-    """Match the batch. `max_detections` per frame and category are kept, those of the highest scores."""
+    """Match the batch. `max_detections` per frame and category are kept, those of the highest scores.
+
+    outside: other parts than area ranges; objects outside a part are ignored in it as those outside an area range are.
+    """
     thresholds = np.minimum(np.asarray(iou_thresholds, np.float64), 1 - 1e-10)  # (T,)
-    limits = np.asarray(area_ranges_px2, np.float64)  # (A, 2)
+    outside = Outside.areas(batch, area_ranges_px2) if outside is None else outside
+    areas = len(outside.objects)
     kept = _best_of_each_category(batch, max_detections)
     detections, objects = batch.detections, batch.objects
     place = np.full(len(detections), -1)  # (D,) index into `kept`
     place[kept] = np.arange(len(kept))
 
-    outside = _outside(box_area_px2(objects.box_xyxy_px), limits)  # (A, G)
-    wanted = ~(outside | objects.ignore)
+    wanted = ~(outside.objects | objects.ignore)
     object_category = objects.category[pairs.object]
     own_category = (object_category == detections.category[pairs.detection]) | (object_category == EVERY_CATEGORY)
     pairs = pairs.where(own_category & (place[pairs.detection] >= 0) & (pairs.share >= thresholds.min(initial=1)))
 
-    taken_object = np.full((len(limits), len(thresholds), len(kept)), -1, np.int32)
-    taken = np.zeros((len(limits), len(objects), len(thresholds)), bool)
+    taken_object = np.full((areas, len(thresholds), len(kept)), -1, np.int32)
+    taken = np.zeros((areas, len(objects), len(thresholds)), bool)
     for area, place_, object_, share, starts in _rounds(batch, pairs, place, kept, wanted):
         free = ~taken[area, object_] | objects.ignore[object_, None]  # (P, T)
         rank = np.arange(len(share))[:, None]
@@ -71,16 +90,11 @@ def match(
         taken_object[area[best], threshold, place_[best]] = object_[best]
 
     found = taken_object >= 0
-    wanted_or_none = np.append(wanted, np.zeros((len(limits), 1), bool), axis=1)  # index -1 is no object
-    took_wanted = wanted_or_none[np.arange(len(limits))[:, None, None], taken_object]
-    too_small_or_large = _outside(box_area_px2(detections.box_xyxy_px[kept]), limits)[:, None]  # (A, 1, K)
-    verdict = np.where(took_wanted, TRUE, np.where(found | too_small_or_large, IGNORED, FALSE)).astype(np.int8)
+    wanted_or_none = np.append(wanted, np.zeros((areas, 1), bool), axis=1)  # index -1 is no object
+    took_wanted = wanted_or_none[np.arange(areas)[:, None, None], taken_object]
+    beside = outside.detections[:, kept][:, None]  # (A, 1, K)
+    verdict = np.where(took_wanted, TRUE, np.where(found | beside, IGNORED, FALSE)).astype(np.int8)
     return Matching(kept, taken_object, verdict, wanted)
-
-
-def _outside(area_px2: np.ndarray, limits: np.ndarray) -> np.ndarray:
-    """(N,), (A, 2) -> (A, N) bool. Both limits belong to the range."""
-    return (area_px2 < limits[:, :1]) | (area_px2 > limits[:, 1:])
 
 
 def _best_of_each_category(batch: Batch, max_detections: int) -> np.ndarray:
