@@ -1,0 +1,140 @@
+"""The cameras: which are due at a frame, painted by one thread beside the server, sent as CARLA encodes them."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from simulator.carla.loopback import wire
+from simulator.carla.loopback.actors import Actor
+from simulator.carla.loopback.episode import Episode
+from simulator.carla.loopback.records import Body, Picture, View, Weather
+from simulator.carla.loopback.streams import Streams
+
+log = logging.getLogger(__name__)
+
+FRAMES_WAITING = 2  # so many may be painted or wait for it before the next frame is made
+SLACK_S = 1e-4  # sums of steps do not meet a sensor's period exactly
+
+
+class Paints(Protocol):
+    """What `simulator.carla.loopback.painter.Painter` does."""
+
+    def paint(self, view: View, bodies: Sequence[Body], weather: Weather, *, color: bool, frame: int) -> Picture: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class Shot:
+    """One picture to paint, and the cameras that share it: the same pose, size and angle."""
+
+    view: View
+    sensors: list[Actor] = field(default_factory=list)
+
+    @property
+    def color(self) -> bool:
+        return any(s.blueprint.id == "sensor.camera.rgb" for s in self.sensors)
+
+
+class Cameras:
+    """Paints for the cameras that somebody listens to. `make_painter` is called in the painting thread."""
+
+    def __init__(self, streams: Streams, make_painter: Callable[[Episode], Paints]):
+        self._streams = streams
+        self._make_painter = make_painter
+        self._thread = ThreadPoolExecutor(1, "painter")
+        self._painter: tuple[int, Paints] | None = None  # with its episode's id
+        self._due_s: dict[int, float] = {}
+        self._waiting: set[asyncio.Future] = set()
+        self.painted = 0
+
+    def take(self, episode: Episode) -> None:
+        """Have this frame painted for the cameras that are due. Returns at once."""
+        if episode.settings.no_rendering:
+            return
+        shots = self._shots(episode)
+        if not shots:
+            return
+        arguments = (episode, shots, episode.bodies(), episode.weather, episode.ids.frame, episode.ids.simulated_s)
+        loop = asyncio.get_running_loop()
+        job = loop.run_in_executor(self._thread, self._paint, loop, *arguments)
+        self._waiting.add(job)
+        job.add_done_callback(self._finished)
+
+    async def until_ready(self) -> None:
+        """Wait while too many frames are waiting: the simulation runs no faster than it is painted, as in CARLA."""
+        while len(self._waiting) >= FRAMES_WAITING:
+            await asyncio.wait(self._waiting, return_when=asyncio.FIRST_COMPLETED)
+
+    async def until_idle(self) -> None:
+        if self._waiting:
+            await asyncio.wait(self._waiting)
+
+    def close(self) -> None:
+        """End the thread; a picture that is being painted is finished first."""
+        self._thread.submit(self._close_painter)
+        self._thread.shutdown(wait=True, cancel_futures=False)
+
+    def _shots(self, episode: Episode) -> list[Shot]:
+        shots: dict[View, Shot] = {}
+        now_s = episode.ids.simulated_s
+        alive = set()
+        for sensor in episode.sensors():
+            if sensor.blueprint.id not in wire.ENCODERS or not self._streams.listened(sensor.stream_id):
+                continue
+            alive.add(sensor.actor_id)
+            due_s = self._due_s.get(sensor.actor_id, now_s)
+            if now_s + SLACK_S < due_s:
+                continue
+            period_s = float(sensor.attributes.get("sensor_tick", 0) or 0)
+            self._due_s[sensor.actor_id] = max(due_s, now_s - period_s) + period_s
+            view = view_of(sensor)
+            shots.setdefault(view, Shot(view)).sensors.append(sensor)
+        self._due_s = {sensor_id: due_s for sensor_id, due_s in self._due_s.items() if sensor_id in alive}
+        return list(shots.values())
+
+    def _paint(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        episode: Episode,
+        shots: list[Shot],
+        bodies: list[Body],
+        weather: Weather,
+        frame: int,
+        time_s: float,
+    ) -> None:
+        """In the painting thread."""
+        if self._painter is None or self._painter[0] != episode.episode_id:
+            self._close_painter()
+            self._painter = (episode.episode_id, self._make_painter(episode))
+        for shot in shots:
+            picture = self._painter[1].paint(shot.view, bodies, weather, color=shot.color, frame=frame)
+            for sensor in shot.sensors:
+                message = wire.image_message(
+                    sensor.blueprint.id, picture, shot.view.fov_deg, frame, time_s, shot.view.transform
+                )
+                loop.call_soon_threadsafe(self._streams.send_image, sensor.stream_id, message)
+            self.painted += 1
+
+    def _close_painter(self) -> None:
+        if self._painter is not None:
+            self._painter[1].close()
+            self._painter = None
+
+    def _finished(self, job: asyncio.Future) -> None:
+        self._waiting.discard(job)
+        if not job.cancelled() and (error := job.exception()) is not None:
+            log.error("a frame could not be painted", exc_info=error)
+
+
+def view_of(sensor: Actor) -> View:
+    """The camera that a sensor's attributes describe, at its pose now."""
+    return View(
+        width_px=int(sensor.attributes["image_size_x"]),
+        height_px=int(sensor.attributes["image_size_y"]),
+        fov_deg=float(sensor.attributes["fov"]),
+        transform=sensor.transform,
+    )

@@ -1,0 +1,177 @@
+"""The simulated world between two map loads: its actors, weather and settings, and one step of it."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from simulator.carla.loopback import motion, wire
+from simulator.carla.loopback.actors import Actor, Vector
+from simulator.carla.loopback.blueprints import Blueprint, library, spectator_blueprint
+from simulator.carla.loopback.faults import Faults
+from simulator.carla.loopback.geometry import attached, overlap
+from simulator.carla.loopback.records import Body, Weather
+from simulator.carla.loopback.rpc import Refused
+from simulator.carla.unreal import Transform
+
+COLLISION = "Spawn failed because of collision at spawn position"
+INVALID = "Spawn failed because of invalid actor description"
+SPAWN_GAP_M = 0.02  # boxes may come this close: neighbours bumper to bumper are no collision
+
+
+class Place(Protocol):
+    """The town, as far as the world needs it; `simulator.carla.loopback.town.Town` is one."""
+
+    def ground_m(self, x_m: float, y_m: float) -> float: ...
+
+    def spawn_points(self) -> list[Transform]: ...
+
+    def cast(self, origin_m: Vector, direction: Vector, distance_m: float) -> tuple[Vector, int] | None: ...
+
+
+@dataclass(frozen=True)
+class Settings:
+    """CARLA's EpisodeSettings, in the order of the wire."""
+
+    synchronous: bool = False
+    no_rendering: bool = False
+    fixed_delta_s: float | None = None
+    substepping: bool = True
+    max_substep_s: float = 0.01
+    max_substeps: int = 10
+    max_culling_distance_m: float = 0.0
+    deterministic_ragdolls: bool = True
+    tile_stream_distance_m: float = 3000.0
+    actor_active_distance_m: float = 2000.0
+    spectator_as_ego: bool = True
+
+
+@dataclass
+class Ids:
+    """Numbers that never come back while the server runs, over all episodes."""
+
+    next_actor: int = 1
+    next_stream: int = wire.WORLD_STREAM + 1
+    frame: int = 0
+    simulated_s: float = 0.0
+
+
+@dataclass
+class Episode:
+    """One map with what was spawned into it."""
+
+    episode_id: int
+    map_name: str
+    opendrive: str
+    town: Place
+    ids: Ids
+    faults: Faults
+    settings: Settings = field(default_factory=Settings)
+    weather: Weather = field(default_factory=Weather)
+    actors: dict[int, Actor] = field(default_factory=dict)
+    map_changed: bool = True  # told once, in the first snapshot
+
+    def __post_init__(self) -> None:
+        self.spectator = self._add(spectator_blueprint(), {}, Transform(z_m=10.0))
+
+    def actor(self, actor_id: int) -> Actor:
+        """Raises Refused when there is none."""
+        if actor_id not in self.actors:
+            raise Refused(f"unable to find actor {actor_id}: actor not found")
+        return self.actors[actor_id]
+
+    def spawn(
+        self, blueprint_id: str, attributes: dict[str, str], transform: Transform, parent_id: int | None = None
+    ) -> Actor:
+        """A new actor; `transform` is relative to the parent where there is one. Raises Refused."""
+        blueprint = library().get(blueprint_id)
+        if blueprint is None:
+            raise Refused(INVALID)
+        if self.faults.strikes("spawn_failures"):
+            raise Refused(COLLISION)
+        parent = None if parent_id is None else self.actor(parent_id)
+        pose = transform if parent is None else attached(parent.transform, transform)
+        actor = Actor(-1, blueprint, attributes, pose, physics=blueprint.is_vehicle or blueprint.is_walker)
+        if blueprint.is_walker and parent is None:  # Unreal lifts the capsule out of the ground
+            standing_m = self.town.ground_m(pose.x_m, pose.y_m) + actor.origin_height_m
+            pose = pose._replace(z_m=max(pose.z_m, standing_m))
+            actor.transform = pose
+        if parent is None and not blueprint.is_prop and self._blocked(actor):
+            raise Refused(COLLISION)
+        actor = self._add(blueprint, attributes, pose)
+        if parent is not None:
+            actor.parent, actor.relative = parent, transform
+            actor.physics = False
+            parent.children.append(actor)
+        return actor
+
+    def destroy(self, actor_id: int) -> bool:
+        """Take an actor away. What is attached to it goes with it."""
+        actor = self.actors.pop(actor_id, None)
+        if actor is None:
+            return False
+        if actor.parent is not None:
+            actor.parent.children.remove(actor)
+        for child in tuple(actor.children):
+            self.destroy(child.actor_id)
+        return True
+
+    def place(self, actor: Actor, transform: Transform) -> None:
+        """Set a pose: in the world, or of an attached actor relative to its parent."""
+        if actor.parent is None:
+            actor.transform = transform
+        else:
+            actor.relative, actor.transform = transform, attached(actor.parent.transform, transform)
+        actor.settled = False
+        self._carry(actor)
+
+    def step(self, delta_s: float) -> None:
+        """The next frame."""
+        self.ids.frame += 1
+        self.ids.simulated_s += delta_s
+        for actor in self.actors.values():  # a parent always comes before what was attached to it
+            motion.step(actor, delta_s, self.town)
+
+    def snapshot(self, delta_s: float) -> bytes:
+        """All actors now, as it goes over the wire."""
+        message = wire.snapshot_message(
+            self.actors.values(),
+            episode_id=self.episode_id,
+            frame=self.ids.frame,
+            time_s=self.ids.simulated_s,
+            wall_s=time.monotonic(),
+            delta_s=delta_s,
+            map_changed=self.map_changed,
+        )
+        self.map_changed = False
+        return message
+
+    def bodies(self) -> list[Body]:
+        """What a camera can see."""
+        return [actor.body() for actor in self.actors.values() if actor.blueprint.asset is not None]
+
+    def sensors(self) -> Iterable[Actor]:
+        return (actor for actor in self.actors.values() if actor.stream_id)
+
+    def _add(self, blueprint: Blueprint, attributes: dict[str, str], transform: Transform) -> Actor:
+        actor = Actor(self.ids.next_actor, blueprint, attributes, transform)
+        actor.physics = blueprint.is_vehicle or blueprint.is_walker
+        self.ids.next_actor += 1
+        if blueprint.is_sensor:
+            actor.stream_id = self.ids.next_stream
+            self.ids.next_stream += 1
+        self.actors[actor.actor_id] = actor
+        return actor
+
+    def _blocked(self, new: Actor) -> bool:
+        if not new.is_solid:
+            return False
+        box = new.box
+        slim = box._replace(extent_m=tuple(max(0.01, e - SPAWN_GAP_M) for e in box.extent_m))
+        return any(overlap(slim, other.box) for other in self.actors.values() if other.is_solid)
+
+    def _carry(self, actor: Actor) -> None:
+        for child in actor.children:
+            if child.relative is not None:
+                child.transform = attached(actor.transform, child.relative)
+                self._carry(child)

@@ -1,0 +1,204 @@
+"""The server: two ports, one world, and the clock that steps it."""
+
+import asyncio
+import math
+import os
+import resource
+import socket
+from collections.abc import Callable
+
+from dataset.errors import InputError
+from simulator.carla.loopback import wire
+from simulator.carla.loopback.actor_functions import Functions
+from simulator.carla.loopback.actors import Vector
+from simulator.carla.loopback.cameras import Cameras, Paints
+from simulator.carla.loopback.episode import Episode, Ids, Place, Settings
+from simulator.carla.loopback.faults import Faults
+from simulator.carla.loopback.maps import Maps
+from simulator.carla.loopback.rpc import RpcPort
+from simulator.carla.loopback.sight import hits
+from simulator.carla.loopback.streams import Streams
+
+FREE_RUNNING_S = 1 / 60  # the step of asynchronous mode on an idle machine
+LONGEST_STEP_S = 0.1  # of simulated time, in asynchronous mode
+
+
+class Server:
+    """A CARLA server on `port` (RPC) and `port + 1` (streams); port 0 takes a free pair.
+
+    make_town: (OpenDRIVE text, map name) -> Town; make_painter: Episode -> Painter, called in the painting thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        maps: Maps,
+        map_name: str,
+        faults: Faults,
+        make_town: Callable[[str, str], Place],
+        make_painter: Callable[[Episode], Paints],
+        first_actor_id: int = 1,
+    ):
+        self.maps, self.faults = maps, faults
+        self._make_town = make_town
+        self._sockets = bound_pair(host, port)
+        self.port, self.stream_port = (s.getsockname()[1] for s in self._sockets)
+        self.streams = Streams(faults)
+        self.cameras = Cameras(self.streams, make_painter)
+        opendrive = maps.opendrive(map_name)
+        ids = Ids(next_actor=first_actor_id)
+        self.episode = Episode(1, map_name, opendrive, make_town(opendrive, map_name), ids, faults)
+        self._rpc = RpcPort(Functions(self), faults.until_answering)
+        self._cues = 0
+        self._cued = asyncio.Event()
+        self._busy = asyncio.Lock()  # a step or a map load
+        self._listening: list[asyncio.Server] = []
+
+    async def run(self, on_ready: Callable[[], None], stop: asyncio.Event) -> None:
+        """Serve until `stop` is set."""
+        if self.faults.rates.loading_s:
+            await asyncio.sleep(self.faults.rates.loading_s)  # bound, yet not listening: connections are refused
+        await self._listen()
+        clock = asyncio.create_task(self._clock())
+        on_ready()
+        stopped = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait({clock, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        clock.cancel()
+        self._deafen()
+        self._rpc.close()
+        self.streams.close()
+        self.cameras.close()
+        if clock in done:
+            clock.result()
+
+    def cue(self) -> int:
+        """Ask for a frame; its number. In asynchronous mode the next one comes by itself."""
+        if not self.episode.settings.synchronous:
+            return self.episode.ids.frame + 1
+        self._cues += 1
+        self._cued.set()
+        return self.episode.ids.frame + self._cues
+
+    def apply(self, settings: Settings) -> None:
+        self.episode.settings = settings
+        self._cued.set()  # wakes the clock for the other mode
+
+    async def load(self, map_name: str, settings: Settings) -> None:
+        """A new episode; all actors are gone. Raises InputError for an unknown map or one that cannot be read."""
+        async with self._busy:
+            await self.cameras.until_idle()
+            before = self.episode
+            opendrive = self.maps.opendrive(map_name)
+            if opendrive == before.opendrive:
+                town = before.town
+            else:
+                town = await asyncio.to_thread(self._make_town, opendrive, map_name)
+            self.episode = Episode(
+                before.episode_id + 1, map_name, opendrive, town, before.ids, self.faults, settings, before.weather
+            )
+        self._cued.set()
+
+    def cast(self, start: Vector, end: Vector) -> list[tuple[Vector, int]]:
+        return hits(self.episode, start, end)
+
+    async def fault(self, kind: str, amount: float) -> None:
+        if kind == "loading":
+            self._deafen()
+            self.faults.be_silent(amount)
+            asyncio.get_running_loop().call_later(amount, lambda: asyncio.ensure_future(self._listen()))
+        else:
+            self.faults.order(kind, amount)
+
+    def state(self) -> dict:
+        """What a test asks: counts of what a client may have left behind."""
+        kinds = [actor.blueprint.id for actor in self.episode.actors.values() if actor is not self.episode.spectator]
+        return {
+            "frame": self.episode.ids.frame,
+            "episode": self.episode.episode_id,
+            "map": self.episode.map_name,
+            "synchronous": self.episode.settings.synchronous,
+            "actors": sum(not kind.startswith("sensor.") for kind in kinds),
+            "sensors": sum(kind.startswith("sensor.") for kind in kinds),
+            "subscriptions": self.streams.subscriptions,
+            "connections": self._rpc.connections,
+            "painted": self.cameras.painted,
+            "faults": dict(self.faults.happened),
+            "memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        }
+
+    async def _clock(self) -> None:
+        loop = asyncio.get_running_loop()
+        last_s = loop.time()
+        while True:
+            if self.episode.settings.synchronous:
+                await self._cued.wait()
+                if not self._cues:
+                    self._cued.clear()
+                    continue
+            else:
+                self._cues = 0
+                await asyncio.sleep(max(0.0, last_s + FREE_RUNNING_S - loop.time()))
+            await self.faults.until_answering()
+            await self.cameras.until_ready()
+            await self.streams.until_drained()
+            now_s = loop.time()
+            async with self._busy:
+                self._step(min(now_s - last_s, LONGEST_STEP_S))
+            last_s = now_s
+
+    def _step(self, elapsed_s: float) -> None:
+        episode = self.episode
+        if self._cues:
+            self._cues -= 1
+        if self.faults.ends_now():
+            os._exit(1)
+        if self.faults.strikes("stall"):
+            self.faults.be_silent(self.faults.rates.stall_s)
+        delta_s = elapsed_s if episode.settings.fixed_delta_s is None else episode.settings.fixed_delta_s
+        episode.step(delta_s)
+        self.streams.send(wire.WORLD_STREAM, episode.snapshot(delta_s))
+        self.cameras.take(episode)
+
+    async def _listen(self) -> None:
+        for bound, serve in zip(self._sockets, (self._rpc.serve, self.streams.serve), strict=True):
+            self._listening.append(await asyncio.start_server(serve, sock=bound))
+
+    def _deafen(self) -> None:
+        """Refuse new connections. The ports stay bound, so that nobody else takes them."""
+        address = [s.getsockname() for s in self._sockets]
+        for listening in self._listening:
+            listening.close()
+        self._listening.clear()
+        self._sockets = tuple(_bound(*a[:2]) for a in address)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.bind((host, port))
+    return made
+
+
+def bound_pair(host: str, port: int) -> tuple[socket.socket, ...]:
+    """Sockets on two neighbouring ports. Raises InputError when one is in use."""
+    for _ in range(100):
+        first = None
+        try:
+            first = _bound(host, port)
+            return first, _bound(host, first.getsockname()[1] + 1)
+        except (OSError, OverflowError) as error:
+            if first is not None:
+                first.close()
+            if port:
+                raise InputError(
+                    f"{host}:{port}",
+                    f"this port or {port + 1} cannot be taken ({error})",
+                    "end what uses it, or choose another --port (0 finds a free pair)",
+                ) from error
+    raise InputError(host, "no two free neighbouring ports in 100 tries", "name one with --port")
+
+
+def finite(vector: Vector) -> bool:
+    return all(math.isfinite(c) for c in vector)
