@@ -88,11 +88,12 @@ class RenderWorker:
             save.result()
 
     def _try(self, index: int, attempt: int) -> tuple[Scene | None, Render | None, Check]:
+        scene = None
         try:
             scene = self._work.jobs.scene(index, attempt)
-        except NotRecreatable as reason:
-            return None, None, Check(False, np.nan, np.nan, np.nan, str(reason))
-        render = self._backend.render(scene)
+            render = self._backend.render(scene)
+        except NotRecreatable as reason:  # as a scene, or by this simulator: CARLA has no tram
+            return scene, None, Check(False, np.nan, np.nan, np.nan, str(reason))
         return scene, render, check(scene, render, self._work.limits)
 
     def _save(self, index: int, tries: list[dict[str, Any]], answer: tuple[Scene, Render] | None) -> None:

@@ -13,10 +13,13 @@ The result depends only on the jobs: not on the number of workers, nor on interr
 import json
 import multiprocessing
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +96,7 @@ def render_scenes(
     key: str = "",
     name: str = "synthetic",
     batch: int = 4,
+    slot: Callable[[], AbstractContextManager[object]] = nullcontext,
     progress: bool = True,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> SessionReport:
@@ -100,7 +104,8 @@ def render_scenes(
 
     `backend_factory` is picklable and called once in each of `workers` spawned processes (0: in this process, without
     spawning). A miss is drawn again, up to `attempts` scenes a job; a job that never fits leaves rows in the
-    reconstruction table and no frame. `key` stands for the jobs' inputs (a digest). `on_progress(done, jobs)`.
+    reconstruction table and no frame. `key` stands for the jobs' inputs (a digest). Each batch is rendered inside a
+    context that `slot()` makes, which may wait for its turn. `on_progress(done, jobs)`.
     Raises InputError when the folder holds another session, WorkerDied when a batch kills its worker twice.
     """
     out = Path(out)
@@ -121,7 +126,8 @@ def render_scenes(
         done = len(jobs) - len(pending)
         batches = [tuple(pending[i : i + batch]) for i in range(0, len(pending), batch)]
         with tqdm(total=len(jobs), initial=done, unit="scene", desc="render", disable=not progress) as bar:
-            for finished in _render_in_pool(work, batches, workers) if workers else _render_here(work, batches):
+            rendered = _render_in_pool(work, batches, workers, slot) if workers else _render_here(work, batches, slot)
+            for finished in rendered:
                 bar.update(finished)
                 done += finished
                 if on_progress is not None:
@@ -159,19 +165,20 @@ def _claim(out: Path, asked: dict[str, Any]) -> None:
     aside.replace(path)
 
 
-def _render_here(work: Work, batches: list[tuple[int, ...]]) -> Iterator[int]:
+def _render_here(work: Work, batches: list[tuple[int, ...]], slot: Callable) -> Iterator[int]:
     if not batches:
         return
     worker = RenderWorker(work)
     try:
         for indices in batches:
-            worker.render(indices)
+            with slot():
+                worker.render(indices)
             yield len(indices)
     finally:
         worker.close()
 
 
-def _render_in_pool(work: Work, batches: list[tuple[int, ...]], workers: int) -> Iterator[int]:
+def _render_in_pool(work: Work, batches: list[tuple[int, ...]], workers: int, slot: Callable) -> Iterator[int]:
     """Yields the length of each batch as it ends. A batch whose worker died is tried once more."""
     waiting = batches[::-1]
     deaths: Counter[tuple[int, ...]] = Counter()
@@ -184,7 +191,7 @@ def _render_in_pool(work: Work, batches: list[tuple[int, ...]], workers: int) ->
             try:
                 while waiting or running:
                     while waiting and len(running) < count:
-                        running[pool.submit(render_in_process, waiting[-1])] = waiting[-1]
+                        running[_render_in_slot(pool, waiting[-1], slot)] = waiting[-1]
                         waiting.pop()
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         finished = future.result()
@@ -204,6 +211,25 @@ def _render_in_pool(work: Work, batches: list[tuple[int, ...]], workers: int) ->
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+
+
+def _render_in_slot(pool: ProcessPoolExecutor, indices: tuple[int, ...], slot: Callable) -> Future[int]:
+    """A batch in a thread of its own: one that waits for its slot must keep no other from ending and freeing one."""
+    future: Future[int] = Future()
+    context = copy_context()  # the slot may belong to the run that the caller is in
+
+    def render() -> None:
+        try:
+            with slot():
+                finished = pool.submit(render_in_process, indices).result()
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(finished)
+
+    # A daemon, so that one that still waits for its slot does not keep an interrupted session alive.
+    threading.Thread(target=context.run, args=(render,), name="batch", daemon=True).start()
+    return future
 
 
 def _compile(jobs: Jobs, out: Path, name: str) -> None:
