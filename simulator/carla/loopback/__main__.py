@@ -45,9 +45,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         epilog="faults while it runs: " + "; ".join(f"{kind}: {what}" for kind, what in KINDS.items()),
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to bind (default %(default)s)")
-    parser.add_argument(
-        "--port", type=int, default=2000, help="RPC; the streams take the next one; 0 finds a free pair"
-    )
+    parser.add_argument("--port", type=int, default=2000, help="of RPC; streams take the next one; 0 finds a free pair")
     parser.add_argument("--maps", type=Path, help="folder of OpenDRIVE files, one a town")
     parser.add_argument("--map", help="map to start with (default: the first)")
     parser.add_argument("--seed", type=int, default=0, help="of the random faults")

@@ -37,7 +37,7 @@ class WalkerControl:
 
 @dataclass
 class Actor:
-    """One actor. A vehicle's or prop's origin is at its underside; a walker's is the middle of its height, as in CARLA."""
+    """One actor. A vehicle's or prop's origin is at its underside, a walker's at half its height, as in CARLA."""
 
     actor_id: int
     blueprint: Blueprint

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from simulator.carla.loopback import motion, wire
-from simulator.carla.loopback.actors import Actor, Vector
+from simulator.carla.loopback.actors import ZERO, Actor, Vector
 from simulator.carla.loopback.blueprints import Blueprint, library, spectator_blueprint
 from simulator.carla.loopback.faults import Faults
 from simulator.carla.loopback.geometry import attached, overlap
@@ -106,14 +106,15 @@ class Episode:
         return actor
 
     def destroy(self, actor_id: int) -> bool:
-        """Take an actor away. What is attached to it goes with it."""
+        """Take an actor away. What was attached to it stays where it is, on its own, as Unreal leaves it."""
         actor = self.actors.pop(actor_id, None)
         if actor is None:
             return False
         if actor.parent is not None:
             actor.parent.children.remove(actor)
-        for child in tuple(actor.children):
-            self.destroy(child.actor_id)
+        for child in actor.children:
+            child.parent = child.relative = None
+            child.velocity = ZERO
         return True
 
     def place(self, actor: Actor, transform: Transform) -> None:

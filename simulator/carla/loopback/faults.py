@@ -1,7 +1,7 @@
 """What can go wrong with a CARLA server, made to happen on purpose: at random from a seed, or the next n times."""
 
 import asyncio
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -92,8 +92,3 @@ class Faults:
         loop = asyncio.get_running_loop()
         while (left_s := self._silent_until_s - loop.time()) > 0:
             await asyncio.sleep(left_s)
-
-
-def rate_options() -> list[tuple[str, str, type, object]]:
-    """(option, field, type, default) of each rate, for the command line."""
-    return [(f"--{f.name.replace('_', '-')}", f.name, type(f.default), f.default) for f in fields(FaultRates)]

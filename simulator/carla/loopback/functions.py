@@ -158,8 +158,8 @@ class WorldFunctions:
     @answers("value")
     def project_point(self, origin: list, direction: list, distance: float) -> list:
         start, way = structs.vector(origin), structs.vector(direction)
-        end = tuple(a + d * distance for a, d in zip(start, way, strict=True))
-        hits = self._server.cast(start, end)
+        x, y, z = (a + d * distance for a, d in zip(start, way, strict=True))
+        hits = self._server.cast(start, (x, y, z))
         return [True, [list(hits[0][0]), hits[0][1]]] if hits else [False, [[0.0, 0.0, 0.0], 0]]
 
     # --- traffic lights: the towns have none

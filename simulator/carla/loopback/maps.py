@@ -1,6 +1,5 @@
 """Which maps the server offers: the .xodr files of a folder, or one straight road that needs no file."""
 
-import math
 from pathlib import Path
 
 from dataset.errors import InputError
@@ -45,7 +44,7 @@ class Maps:
         self._sent[FROM_CLIENT] = opendrive
 
 
-def straight_road(length_m: float = 600.0, lane_width_m: float = 3.5, heading_deg: float = 0.0) -> str:
+def straight_road(length_m: float = 600.0, lane_width_m: float = 3.5) -> str:
     """OpenDRIVE text of one straight road: a lane and a sidewalk on each side."""
 
     def lane(lane_id: int, kind: str, width_m: float, mark: str) -> str:
@@ -55,20 +54,23 @@ def straight_road(length_m: float = 600.0, lane_width_m: float = 3.5, heading_de
             f'<roadMark sOffset="0" type="{mark}" weight="standard" color="white" width="0.12"/></lane>'
         )
 
+    center_mark = '<roadMark sOffset="0" type="broken" color="white" width="0.12"/>'
     left = lane(2, "sidewalk", 2.5, "none") + lane(1, "driving", lane_width_m, "solid")
     right = lane(-1, "driving", lane_width_m, "solid") + lane(-2, "sidewalk", 2.5, "none")
-    center = (
-        '<lane id="0" type="none" level="false"><roadMark sOffset="0" type="broken" color="white" width="0.12"/></lane>'
-    )
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?><OpenDRIVE>'
-        '<header revMajor="1" revMinor="4" name="Straight" north="0" south="0" east="0" west="0"><geoReference>'
-        "<![CDATA[+proj=tmerc +lat_0=49 +lon_0=8 +k=1 +x_0=0 +y_0=0 +datum=WGS84]]></geoReference></header>"
-        f'<road name="Straight" length="{length_m}" id="1" junction="-1"><link/>'
-        '<type s="0" type="town"><speed max="50" unit="km/h"/></type>'
-        f'<planView><geometry s="0" x="0" y="0" hdg="{math.radians(heading_deg)}" length="{length_m}"><line/></geometry>'
-        '</planView><elevationProfile><elevation s="0" a="0" b="0" c="0" d="0"/></elevationProfile><lateralProfile/>'
-        '<lanes><laneOffset s="0" a="0" b="0" c="0" d="0"/><laneSection s="0">'
-        f"<left>{left}</left><center>{center}</center><right>{right}</right>"
-        "</laneSection></lanes></road></OpenDRIVE>"
-    )
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<OpenDRIVE>
+<header revMajor="1" revMinor="4" name="{STRAIGHT}" north="0" south="0" east="0" west="0">
+<geoReference><![CDATA[+proj=tmerc +lat_0=49 +lon_0=8 +k=1 +x_0=0 +y_0=0 +datum=WGS84]]></geoReference>
+</header>
+<road name="{STRAIGHT}" length="{length_m}" id="1" junction="-1"><link/>
+<type s="0" type="town"><speed max="50" unit="km/h"/></type>
+<planView><geometry s="0" x="0" y="0" hdg="0" length="{length_m}"><line/></geometry></planView>
+<elevationProfile><elevation s="0" a="0" b="0" c="0" d="0"/></elevationProfile><lateralProfile/>
+<lanes><laneOffset s="0" a="0" b="0" c="0" d="0"/>
+<laneSection s="0">
+<left>{left}</left>
+<center><lane id="0" type="none" level="false">{center_mark}</lane></center>
+<right>{right}</right>
+</laneSection></lanes></road>
+</OpenDRIVE>
+"""

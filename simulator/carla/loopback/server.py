@@ -1,7 +1,6 @@
 """The server: two ports, one world, and the clock that steps it."""
 
 import asyncio
-import math
 import os
 import resource
 import socket
@@ -43,7 +42,7 @@ class Server:
     ):
         self.maps, self.faults = maps, faults
         self._make_town = make_town
-        self._sockets = bound_pair(host, port)
+        self._sockets = bound_pair(host, port, deaf=faults.rates.loading_s > 0)
         self.port, self.stream_port = (s.getsockname()[1] for s in self._sockets)
         self.streams = Streams(faults)
         self.cameras = Cameras(self.streams, make_painter)
@@ -58,15 +57,15 @@ class Server:
 
     async def run(self, on_ready: Callable[[], None], stop: asyncio.Event) -> None:
         """Serve until `stop` is set."""
-        if self.faults.rates.loading_s:
-            await asyncio.sleep(self.faults.rates.loading_s)  # bound, yet not listening: connections are refused
+        await asyncio.sleep(self.faults.rates.loading_s)
         await self._listen()
         clock = asyncio.create_task(self._clock())
         on_ready()
         stopped = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait({clock, stopped}, return_when=asyncio.FIRST_COMPLETED)
         clock.cancel()
-        self._deafen()
+        for listening in self._listening:
+            listening.close()
         self._rpc.close()
         self.streams.close()
         self.cameras.close()
@@ -171,23 +170,30 @@ class Server:
         for listening in self._listening:
             listening.close()
         self._listening.clear()
-        self._sockets = tuple(_bound(*a[:2]) for a in address)
+        self._sockets = tuple(_bound(*a[:2], deaf=True) for a in address)
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bound(host: str, port: int, *, deaf: bool) -> socket.socket:
+    """A socket on the port. A deaf one keeps the port, yet refuses connections until it listens."""
     made = socket.socket()
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.bind((host, port))
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+        if not deaf:
+            made.listen()
+    except BaseException:
+        made.close()
+        raise
     return made
 
 
-def bound_pair(host: str, port: int) -> tuple[socket.socket, ...]:
+def bound_pair(host: str, port: int, *, deaf: bool) -> tuple[socket.socket, ...]:
     """Sockets on two neighbouring ports. Raises InputError when one is in use."""
     for _ in range(100):
         first = None
         try:
-            first = _bound(host, port)
-            return first, _bound(host, first.getsockname()[1] + 1)
+            first = _bound(host, port, deaf=deaf)
+            return first, _bound(host, first.getsockname()[1] + 1, deaf=deaf)
         except (OSError, OverflowError) as error:
             if first is not None:
                 first.close()
@@ -198,7 +204,3 @@ def bound_pair(host: str, port: int) -> tuple[socket.socket, ...]:
                     "end what uses it, or choose another --port (0 finds a free pair)",
                 ) from error
     raise InputError(host, "no two free neighbouring ports in 100 tries", "name one with --port")
-
-
-def finite(vector: Vector) -> bool:
-    return all(math.isfinite(c) for c in vector)
