@@ -6,11 +6,17 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from dataset.errors import InputError
 from models.detector.config import DetectorConfig, TrainConfig
+from simulator.carla.config import CarlaConfig
+from simulator.carla.pool import SCHEME, servers_of
+from simulator.carla.supervision import SupervisionConfig
 from simulator.labels import LabelLimits
 from simulator.random_street import RandomStreetConfig
 from simulator.randomise import RandomisationConfig
 from simulator.recreate import RecreateConfig
+
+EMBEDDED = "embedded"
 
 
 class Settings(BaseModel):
@@ -77,7 +83,13 @@ class MiningConfig(Settings):
 class SimulatorConfig(Settings):
     """How scenes are drawn, rendered and labelled."""
 
-    workers: int | None = Field(default=None, ge=1, description="Rendering processes; None: one a processor")
+    address: str = Field(
+        default=EMBEDDED,
+        description="'embedded', or CARLA 0.9.16 servers that share the scenes: carla://host:2000,host:2002",
+    )
+    workers: int | None = Field(
+        default=None, ge=1, description="Rendering processes; None: one a processor, with CARLA one a server"
+    )
     device: str = Field(default="cpu", description="Where the embedded simulator traces: 'cpu' or 'cuda:0'")
     max_width_px: int | None = Field(
         default=None,
@@ -91,6 +103,25 @@ class SimulatorConfig(Settings):
     street: RandomStreetConfig = RandomStreetConfig()
     randomisation: RandomisationConfig = RandomisationConfig()
     limits: LabelLimits = LabelLimits()
+    carla: CarlaConfig = CarlaConfig()
+    supervision: SupervisionConfig = SupervisionConfig()
+
+    @field_validator("address")
+    @classmethod
+    def _known_simulator(cls, address: str) -> str:
+        if address == EMBEDDED:
+            return address
+        if not address.startswith(SCHEME):
+            raise ValueError(f"{address!r} is neither '{EMBEDDED}' nor {SCHEME}HOST:PORT")
+        try:
+            servers_of(address)
+        except InputError as error:
+            raise ValueError(f"{error.problem}: {error.remedy}") from error
+        return address
+
+    @property
+    def uses_carla(self) -> bool:
+        return self.address != EMBEDDED
 
 
 class LoopConfig(Settings):

@@ -11,10 +11,11 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from dataset.store import Dataset
+from simulator.carla.losses import LOSSES, losses_by_kind
 from tasks.campaign import Campaign
 from tasks.comparison import CHAMPION, metrics_of
 from tasks.data import Data
-from tasks.layout import Cycle
+from tasks.layout import IMITATION, RANDOM, Cycle
 from tasks.learn import checkpoint_of, training_of
 from tasks.log import say
 from tasks.report.page import write_report
@@ -37,7 +38,7 @@ def publish_cycle(campaign: Campaign, cycle: Cycle, data: Data) -> Step:
             tracker.client.log_artifact(parent, str(campaign.run.config))
         _log_data(tracker, child, data)
         tracker.log_metrics(parent, per_cycle(record), step=cycle.number)
-        tracker.log_metrics(child, _scores(record), step=cycle.number)
+        tracker.log_metrics(child, _scores(record) | _losses(cycle), step=cycle.number)
         tracker.client.log_artifacts(child, str(cycle.comparison), "comparison")
         if cycle.number > 0:
             tracker.client.log_artifacts(child, str(cycle.failures), "failures")
@@ -87,6 +88,15 @@ def _scores(record: dict[str, Any]) -> dict[str, float]:
         for split, scores in splits.items()
         for seed, metrics in enumerate(scores["seeds"])
         for metric, value in metrics.items()
+    }
+
+
+def _losses(cycle: Cycle) -> dict[str, float]:
+    """Captures that CARLA lost and that were made good, e.g. `carla_losses/imitation/crashed`."""
+    return {
+        f"carla_losses/{arm}/{kind.replace(' ', '_')}": count
+        for arm in (IMITATION, RANDOM)
+        for kind, count in losses_by_kind(cycle.synthetic(arm) / LOSSES).items()
     }
 
 

@@ -1,33 +1,76 @@
 """Render jobs with the configured simulator: what the scenes of both arms and the stand-in world share."""
 
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 
+from prefect import get_client
+from prefect.concurrency.sync import concurrency
+from prefect.context import get_run_context
+from prefect.exceptions import MissingContextError, ObjectNotFound
+
+from simulator.carla.losses import LOSSES, losses_by_kind
+from simulator.carla.pool import servers_of
+from simulator.carla.probe import require_a_server
+from simulator.carla.supervise import SupervisedCarla
 from simulator.embedded.backend import EmbeddedBackend
 from simulator.jobs import Jobs
 from simulator.session import SessionReport, render_scenes
 from tasks.config import SimulatorConfig
+from tasks.log import say
 from tasks.steps import code_digest
+
+# A Prefect concurrency limit, one slot a server, that clients on all machines share; without it nothing is waited for.
+LIMIT = "carla"
+TIMEOUTS = ("connect_timeout_s", "rpc_timeout_s", "load_timeout_s", "image_timeout_s")
+CARLA_BATCH = 8  # scenes that a slot is held for: taking one costs about as much as a scene
 
 
 def render(jobs: Jobs, folder: Path, config: SimulatorConfig, name: str = "synthetic") -> SessionReport:
-    """Render with the embedded simulator, in as many processes as configured."""
-    return render_scenes(
-        jobs,
-        folder,
-        backend_factory=partial(EmbeddedBackend, device=config.device),
-        limits=config.limits,
-        workers=config.workers or len(os.sched_getaffinity(0)),
-        attempts=config.attempts,
-        name=name,
+    """Render into a data set, in as many processes as configured. With CARLA, what was lost and tried again is told."""
+    session = partial(render_scenes, jobs, folder, limits=config.limits, attempts=config.attempts, name=name)
+    if not config.uses_carla:
+        return session(
+            backend_factory=partial(EmbeddedBackend, device=config.device),
+            workers=config.workers or len(os.sched_getaffinity(0)),
+        )
+    servers = servers_of(config.address)
+    require_a_server(servers, config.supervision.server_timeout_s)
+    losses = folder / LOSSES
+    report = session(
+        backend_factory=partial(SupervisedCarla, config.address, config.carla, config.supervision, losses=losses),
+        workers=config.workers or len(servers),
+        batch=CARLA_BATCH,
+        slot=_slots(),
     )
+    if lost := losses_by_kind(losses):
+        told = ", ".join(f"{count} {kind}" for kind, count in lost.most_common())
+        say(f"CARLA: {lost.total()} captures were lost and made good ({told}): {losses}")
+    return report
+
+
+def _slots() -> Callable[[], AbstractContextManager[object]]:
+    """Contexts that hold a slot of the limit; of no effect outside Prefect's runs, and where nobody made the limit."""
+    try:
+        get_run_context()
+        with get_client(sync_client=True) as client:
+            client.read_global_concurrency_limit_by_name(LIMIT)
+    except (MissingContextError, ObjectNotFound):
+        return nullcontext
+    return partial(concurrency, LIMIT, occupy=1)
 
 
 def inputs_of(config: SimulatorConfig, recreated: bool) -> dict[str, object]:
-    """What of the simulator decides a picture. recreated: of a failure, else a random street."""
-    unused = {"workers", "street"} if recreated else {"workers"}
-    settings = config.model_dump(mode="json", exclude=unused)
+    """What of the simulator decides a picture. recreated: of a failure, else a random street.
+
+    Which servers render, and how they are watched over, does not; that it is CARLA does.
+    """
+    unused = {"workers", "address", "supervision", *({"street"} if recreated else ())}
+    settings = config.model_dump(mode="json", exclude=unused | ({"device"} if config.uses_carla else {"carla"}))
+    if config.uses_carla:
+        settings["carla"] = config.carla.model_dump(mode="json", exclude=set(TIMEOUTS))
     if not recreated:
         settings["recreate"] = {name: settings["recreate"][name] for name in ("casting", "camera")}
     return {

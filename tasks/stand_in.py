@@ -10,6 +10,7 @@ from dataset.schema import Camera
 from simulator.jobs import RandomJobs
 from simulator.randomise import RandomisationConfig
 from tasks.campaign import Campaign
+from tasks.config import EMBEDDED
 from tasks.rendering import inputs_of, render
 from tasks.steps import Step, run_step
 
@@ -44,10 +45,13 @@ def render_stand_in(campaign: Campaign) -> Step:
         source="stand-in",
     )
 
-    def work(folder: Path) -> str:
-        return render(jobs, folder / "store", config.simulator, name="stand-in").dataset.digest
+    # Another simulator may answer its failures: what stands in for the real world stays what it is.
+    embedded = config.simulator.model_copy(update={"address": EMBEDDED})
 
-    inputs = inputs_of(config.simulator, recreated=False)
+    def work(folder: Path) -> str:
+        return render(jobs, folder / "store", embedded, name="stand-in").dataset.digest
+
+    inputs = inputs_of(embedded, recreated=False)
     return run_step(campaign.run.data / "all", work, stand_in=settings, randomisation=randomisation, **inputs)
 
 

@@ -3,7 +3,9 @@
 import re
 import socket
 import time
+from collections.abc import Sequence
 
+from dataset.errors import InputError
 from simulator.carla.pool import Server
 
 VERSION = b"\x94\x00\x00\xa7version\x91\x91\xc2"  # [0, id 0, "version", [[is_async = false]]]
@@ -27,6 +29,30 @@ def answers(server: Server, timeout_s: float = TIMEOUT_S) -> bool:
     except OSError:
         return False
     return True
+
+
+def require_a_server(servers: Sequence[Server], patience_s: float) -> None:
+    """Returns when one of the servers answers. Raises InputError when none does in time, at once where none listens."""
+    ends_s = time.monotonic() + patience_s
+    while True:
+        problems = []
+        for server in servers:
+            try:
+                version_of(server)
+                return
+            except ConnectionRefusedError:
+                problems.append(f"{server} refuses connections")
+            except OSError as error:
+                problems.append(f"{server}: {error}")
+        refused = all(problem.endswith("refuses connections") for problem in problems)
+        if refused or time.monotonic() > ends_s:
+            raise InputError(
+                "simulator.address",
+                f"no CARLA server answers: {'; '.join(problems)}",
+                "start one with ./CarlaUE4.sh -RenderOffScreen -carla-rpc-port=PORT, or for a trial without Unreal "
+                "python -m simulator.carla.loopback --port PORT",
+            )
+        time.sleep(1.0)
 
 
 def wait_until_it_answers(server: Server, patience_s: float) -> bool:
