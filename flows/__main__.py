@@ -35,6 +35,12 @@ Weights = Annotated[
     str | None, typer.Option("--weights", help="Backbone weights: 'torchvision', or a state dict's path")
 ]
 SkipBad = Annotated[bool | None, typer.Option("--skip-bad", help="Leave bad frames out and list them")]
+Simulator = Annotated[
+    str | None,
+    typer.Option(
+        "--simulator", envvar="HARDCASE_SIMULATOR", help="embedded, or CARLA servers: carla://host:2000,host:2002"
+    ),
+]
 Plan = Annotated[bool, typer.Option("--plan", help="Price the run (images, renders, minutes) and stop")]
 Detector = Annotated[Path, typer.Option("--detector", help="A checkpoint that training wrote")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for what this verb writes")]
@@ -57,24 +63,27 @@ def demo(plan: Plan = False, set_: Set = None, name: Name = None) -> None:
 def campaign(
     data: Data = None, val: Val = None, test: Test = None, name: Name = None, preset: Preset = None,
     config: File = None, set_: Set = None, weights: Weights = None, skip_bad: SkipBad = None, plan: Plan = False,
+    simulator: Simulator = None,
 ) -> None:  # fmt: skip
     """A baseline, then imitation cycles until nothing more is gained or the cap is met. Run again to go on.
 
     Example: python -m flows campaign --data coco:train.json --val coco:val.json --preset laptop
     """
-    _run_campaign(_resolve(data, val, test, name, preset, config, set_, weights, skip_bad), plan)
+    settings = _resolve(data, val, test, name, preset, config, set_, weights, skip_bad, simulator)
+    _run_campaign(settings, plan)
 
 
 @app.command()
 def cycle(
     data: Data = None, val: Val = None, test: Test = None, name: Name = None, preset: Preset = None,
     config: File = None, set_: Set = None, weights: Weights = None, skip_bad: SkipBad = None, plan: Plan = False,
+    simulator: Simulator = None,
 ) -> None:  # fmt: skip
     """The next single cycle of a campaign (the first one trains the baseline too).
 
     Example: python -m flows cycle --data kitti:KITTI --preset laptop
     """
-    settings = _resolve(data, val, test, name, preset, config, set_, weights, skip_bad)
+    settings = _resolve(data, val, test, name, preset, config, set_, weights, skip_bad, simulator)
     if plan:
         _plan(settings, cycles=1)
         return
@@ -130,7 +139,7 @@ def mine(
 @app.command()
 def render(
     out: Out = Path("runs/render"), mined: Mined = None, count: Count = 24, preset: Preset = None, config: File = None,
-    set_: Set = None,
+    set_: Set = None, simulator: Simulator = None,
 ) -> None:  # fmt: skip
     """Labelled frames from the simulator: re-created failures, or random streets. Writes a contact sheet to look at.
 
@@ -138,7 +147,7 @@ def render(
     """
     from flows.single import render_once
 
-    typer.echo(render_once(resolve(preset, config, None, set_), mined, count, out))
+    typer.echo(render_once(resolve(preset, config, {"simulator.address": simulator}, set_), mined, count, out))
 
 
 @app.command()
@@ -184,10 +193,11 @@ def serve(
 
 def _resolve(
     data: str | None, val: str | None, test: str | None, name: str | None, preset: str | None, config: Path | None,
-    overrides: list[str] | None, weights: str | None, skip_bad: bool | None,
+    overrides: list[str] | None, weights: str | None, skip_bad: bool | None, simulator: str | None = None,
 ):  # fmt: skip
     flags = {
         "data.train": data, "data.val": val, "data.test": test, "weights": weights, "data.skip_bad": skip_bad,
+        "simulator.address": simulator,
         "name": name or (None if data is None else run_name(data)),
     }  # fmt: skip
     return resolve(preset, config, flags, overrides)
