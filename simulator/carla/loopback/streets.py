@@ -1,91 +1,124 @@
-"""What a town's roads look like: asphalt, pavements with kerbs, painted lines."""
+"""What a town's ground looks like: asphalt, pavements with kerbs, painted lines, verges, bridges, terrain."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterator
 
 import numpy as np
 
+from simulator.carla.loopback.bridges import decks, skirts, verges
 from simulator.embedded.assets import materials as m
-from simulator.embedded.assets.shapes import PAVEMENT, ROAD, ROAD_LINE, TERRAIN, Assembly, Shape, surface, together
-from simulator.embedded.mesh import PATTERNS, Material
+from simulator.embedded.assets.shapes import (
+    BRIDGE,
+    PAVEMENT,
+    ROAD,
+    ROAD_LINE,
+    TERRAIN,
+    WALL,
+    Assembly,
+    Shape,
+    panels,
+    surface,
+    together,
+)
+from simulator.embedded.mesh import PATTERNS, Material, Mesh
+from simulator.opendrive.coverage import CARRIAGEWAY, FREE, RAISED, Coverage, cover_of
 from simulator.opendrive.network import Network
-from simulator.opendrive.road import Road
 from simulator.opendrive.strips import Strip, lane_strips, line_strips
+from simulator.opendrive.terrain import Terrain
 
 KERB_M = 0.10  # height of pavements over the carriageway
-LINE_LIFT_M = 0.006
 KERB_TOP_M = 0.16  # width of the kerb stone
-CARRIAGEWAY = {
-    "driving",
-    "bidirectional",
-    "shoulder",
-    "parking",
-    "border",
-    "stop",
-    "biking",
-    "entry",
-    "exit",
-    "onRamp",
-    "offRamp",
-}
-RAISED = {"sidewalk", "median", "curb"}
+LINE_LIFT_M = 0.006
+FLAT_M = 0.005  # a part of the terrain that bends less is one square
+PART_NODES = 16  # nodes along the side of a part of the terrain
+FAR_M = 900.0
 
 ASPHALT = Material(m.srgb(84, 84, 84), 0.92, pattern=PATTERNS["asphalt"])
 KERB = Material(m.srgb(158, 155, 148), 0.9)
-WHITE = Material(m.srgb(200, 200, 194), 0.8)
-YELLOW = Material(m.srgb(196, 152, 42), 0.8)
+CONCRETE = Material(m.srgb(150, 148, 142), 0.95, pattern=PATTERNS["asphalt"], pattern_scale_m=3.0)
+PAVING = Material(m.srgb(150, 146, 138), 0.95, pattern=PATTERNS["paving"], pattern_scale_m=0.6)
+LAWN = Material(m.srgb(92, 100, 62), 1.0, pattern=PATTERNS["grass"])
+LINES = {"white": Material(m.srgb(200, 200, 194), 0.8), "yellow": Material(m.srgb(196, 152, 42), 0.8)}
 
 
-def is_carriageway(kind: str) -> bool:
-    return kind in CARRIAGEWAY
-
-
-def lanes_and_lines(network: Network, paving: Material, lawn: Material) -> Assembly:
-    """Every lane's surface and every line of the network, in OpenDRIVE's world."""
-    parts = Assembly()
-    asphalt: list[Shape] = []
-    raised: list[Shape] = []
-    kerbs: list[Shape] = []
-    green: list[Shape] = []
-    lines: dict[str, list[Shape]] = {"white": [], "yellow": []}
+def ground_mesh(
+    network: Network, coverage: Coverage, terrain: Terrain, fill: np.ndarray, corners: list[Strip], ground: Material
+) -> Mesh:
+    """Everything one stands on, in OpenDRIVE's world. `fill` and `corners` complete the junctions."""
+    shapes: dict[tuple[Material, int], list[Shape]] = defaultdict(list)
+    shapes[ASPHALT, ROAD].append(panels(fill))
+    for strip in corners:
+        _raise(shapes, strip)
+        outer = strip.left_m if strip.lane > 0 else strip.right_m
+        shapes[KERB, PAVEMENT].append(band(outer + [0, 0, KERB_M], outer - [0, 0, 0.6]))
     for road in network.roads.values():
         for strip in lane_strips(road):
-            if is_carriageway(strip.kind):
-                asphalt.append(band(strip.left_m, strip.right_m))
-            elif strip.kind in RAISED:
-                kerbs.extend(kerb_stones(strip))
-                raised.append(band(strip.left_m, strip.right_m, KERB_M))
-            elif strip.kind != "none":
-                green.append(band(strip.left_m, strip.right_m))
+            cover = cover_of(strip.kind)
+            if cover == CARRIAGEWAY:
+                shapes[ASPHALT, ROAD].append(band(strip.left_m, strip.right_m))
+            elif cover == RAISED:
+                _raise(shapes, strip)
+            elif cover != FREE:
+                shapes[ground, TERRAIN].append(band(strip.left_m, strip.right_m))
         for strip in line_strips(road):
-            color = "yellow" if strip.kind == "yellow" else "white"
-            lines[color].append(band(strip.left_m, strip.right_m, LINE_LIFT_M))
-    for shapes, material, tag in (
-        (asphalt, ASPHALT, ROAD),
-        (raised, paving, PAVEMENT),
-        (kerbs, KERB, PAVEMENT),
-        (green, lawn, TERRAIN),
-        (lines["white"], WHITE, ROAD_LINE),
-        (lines["yellow"], YELLOW, ROAD_LINE),
-    ):
-        if shapes:
-            parts.add(together(shapes), material, tag)
-    return parts
+            paint = LINES["yellow" if strip.kind == "yellow" else "white"]
+            shapes[paint, ROAD_LINE].append(band(strip.left_m, strip.right_m, LINE_LIFT_M))
+        shapes[ground, TERRAIN].extend(verges(road, coverage, terrain))
+        shapes[KERB, PAVEMENT].extend(skirts(road))
+        for shape, is_parapet in decks(road, terrain):
+            shapes[CONCRETE, WALL if is_parapet else BRIDGE].append(shape)
+    shapes[ground, TERRAIN].extend(_terrain(terrain))
+    parts = Assembly()
+    for (material, tag), found in shapes.items():
+        parts.add(together(found), material, tag)
+    return parts.mesh()
+
+
+def _raise(shapes: dict[tuple[Material, int], list[Shape]], strip: Strip) -> None:
+    """A pavement's slabs, and kerb stones along both of its edges."""
+    shapes[PAVING, PAVEMENT].append(band(strip.left_m, strip.right_m, KERB_M))
+    for edge, other in ((strip.left_m, strip.right_m), (strip.right_m, strip.left_m)):
+        top = edge + [0, 0, KERB_M]
+        across = other - edge
+        width = np.linalg.norm(across, axis=1, keepdims=True)
+        stone = top + [0, 0, 0.003]
+        inner = stone + across * np.minimum(KERB_TOP_M / np.maximum(width, 1e-6), 0.5)
+        is_left = edge is strip.left_m
+        shapes[KERB, PAVEMENT].append(band(edge, top) if is_left else band(top, edge))
+        shapes[KERB, PAVEMENT].append(band(stone, inner) if is_left else band(inner, stone))
 
 
 def band(left_m: np.ndarray, right_m: np.ndarray, lift_m: float = 0.0) -> Shape:
-    """A surface between two edges (N, 3), facing up."""
-    grid = np.stack([left_m, right_m], axis=1) + [0, 0, lift_m]
-    shape = surface(grid, smooth=False)
-    return shape._replace(faces=shape.faces[:, ::-1])
+    """A surface between two edges (N, 3), facing up where the first lies to the left."""
+    grid = np.stack([right_m, left_m], axis=1) + [0, 0, lift_m]
+    return surface(grid, smooth=False)
 
 
-def kerb_stones(strip: Strip) -> Iterable[Shape]:
-    """The upright face and the top stone along both edges of a raised lane."""
-    for edge, other in ((strip.left_m, strip.right_m), (strip.right_m, strip.left_m)):
-        top = edge + [0, 0, KERB_M]
-        yield band(edge, top) if edge is strip.left_m else band(top, edge)
-        across = other - edge
-        width = np.linalg.norm(across, axis=1, keepdims=True)
-        inner = top + across * np.minimum(KERB_TOP_M / np.maximum(width, 1e-6), 0.5) + [0, 0, 0.003]
-        outer = top + [0, 0, 0.003]
-        yield band(outer, inner) if edge is strip.left_m else band(inner, outer)
+def _terrain(terrain: Terrain) -> Iterator[Shape]:
+    rows, columns = terrain.shape
+    for row in range(0, rows - 1, PART_NODES):
+        for column in range(0, columns - 1, PART_NODES):
+            part = terrain.nodes_m(
+                slice(row, min(row + PART_NODES + 1, rows)), slice(column, min(column + PART_NODES + 1, columns))
+            )
+            if np.ptp(part[..., 2]) < FLAT_M:
+                part = part[:: len(part) - 1, :: part.shape[1] - 1]
+            yield surface(part[:, ::-1], smooth=False)
+    yield _surroundings(terrain)
+
+
+def _surroundings(terrain: Terrain) -> Shape:
+    """A ring of ground from the terrain's border to the distance, and a floor below all, which no gap shows through."""
+    rows, columns = terrain.shape
+    border = terrain.nodes_m(slice(0, rows, rows - 1), slice(0, columns, columns - 1))
+    (low_x, low_y), (high_x, high_y) = border[0, 0, :2], border[-1, -1, :2]
+    level = float(np.median(np.concatenate([terrain.height_m[0], terrain.height_m[-1]])))
+    floor = float(terrain.height_m.min()) - 0.3
+    lows = [(low_x, low_y), (high_x, low_y), (high_x, high_y), (low_x, high_y)]
+    out = [
+        (x + dx * FAR_M, y + dy * FAR_M)
+        for (x, y), (dx, dy) in zip(lows, ((-1, -1), (1, -1), (1, 1), (-1, 1)), strict=True)
+    ]
+    quads = [[(*lows[i], level), (*out[i], level), (*out[i - 3], level), (*lows[i - 3], level)] for i in range(4)]
+    quads.append([(x, y, floor) for x, y in lows])
+    return panels(np.array(quads))

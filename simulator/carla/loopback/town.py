@@ -1,71 +1,85 @@
 """A town made from its OpenDRIVE file: streets with what lines them, in parts, as the painter needs them."""
 
-from functools import cached_property, lru_cache
+from collections import OrderedDict
+from functools import cached_property
 
 import numpy as np
 
+from simulator.carla.loopback import parts
+from simulator.carla.loopback.roadsides import corner_pavements
+from simulator.carla.loopback.sounding import Sounding
+from simulator.carla.loopback.streets import LAWN, ground_mesh
 from simulator.carla.unreal import Transform
-from simulator.carla.loopback.streets import lanes_and_lines
-from simulator.embedded.assets import materials as m
-from simulator.embedded.assets.shapes import TERRAIN, panels
-from simulator.embedded.mesh import PATTERNS, Material, Mesh
+from simulator.embedded.mesh import Mesh, join
 from simulator.embedded.stage import Stage
-from simulator.embedded.world import start_warp
-from simulator.opendrive.network import Network, network_of
+from simulator.opendrive.coverage import Coverage
+from simulator.opendrive.junction_fill import fill_junctions
+from simulator.opendrive.network import network_of
+from simulator.opendrive.spawning import spawn_poses
+from simulator.opendrive.terrain import Terrain
 
-SPAWN_EVERY_M = 12.0
-SPAWN_LIFT_M = 0.5
+SEEN_M = 250.0
+STAGES_KEPT = 6
 
 
 class Town:
-    """Made at once from the text; its surfaces are built when they are first asked for."""
+    """Made at once from the text; its surfaces are built when they are first asked for. Unreal's frame outside."""
 
     def __init__(self, xodr_text: str, name: str) -> None:
         self.name = name
-        self.network: Network = network_of(xodr_text, f"map {name}")
-        self._stages: dict = {}
-
-    def stage(self, x_m: float, y_m: float, night: bool, device: str = "cpu") -> Stage:
-        """What is seen from a place (Unreal's frame), on the device; kept for the next picture from there."""
-        if device not in self._stages:
-            self._stages[device] = Stage(self._mesh, device)
-        return self._stages[device]
-
-    @cached_property
-    def _mesh(self) -> Mesh:
-        lawn = Material(m.srgb(92, 100, 62), 1.0, pattern=PATTERNS["grass"])
-        paving = Material(m.srgb(150, 146, 138), 0.95, pattern=PATTERNS["paving"], pattern_scale_m=0.6)
-        parts = lanes_and_lines(self.network, paving, lawn)
-        x0, y0, x1, y1 = self.network.bounds_m
-        r = 900
-        low = -0.03
-        parts.add(
-            panels([(x0 - r, y0 - r, low), (x1 + r, y0 - r, low), (x1 + r, y1 + r, low), (x0 - r, y1 + r, low)]),
-            lawn,
-            TERRAIN,
-        )
-        return parts.mesh()
+        self.network = network_of(xodr_text, f"map {name}")
+        self._stages: OrderedDict[tuple, Stage] = OrderedDict()
 
     def spawn_points(self) -> list[Transform]:
-        """Middles of driving lanes outside junctions, every SPAWN_EVERY_M, heading as traffic does."""
-        points = []
-        for road in self.network.roads.values():
-            if road.junction is not None:
-                continue
-            for section in road.sections:
-                for index, lane in enumerate(section.lanes):
-                    if lane.kind != "driving" or section.end_m - section.start_m < 6:
-                        continue
-                    count = max(1, int((section.end_m - section.start_m) / SPAWN_EVERY_M))
-                    s = section.start_m + (np.arange(count) + 0.5) * (section.end_m - section.start_m) / count
-                    edges = road.edges_t_m(section, s)
-                    inner = index + 1 if lane.number > 0 else index - 1
-                    wide = np.abs(edges[:, index] - edges[:, inner]) > 2.0
-                    middle = (edges[:, index] + edges[:, inner]) / 2
-                    at = road.point_m(s, middle)
-                    heading = np.degrees(road.course.pose(s)[2]) + (180 if lane.number > 0 else 0)
-                    climb = np.degrees(np.arctan(road.elevation_m.slope(s))) * (-1 if lane.number > 0 else 1)
-                    for (x, y, z), turn, pitch in zip(at[wide], heading[wide], climb[wide], strict=True):
-                        yaw = float((-turn + 180) % 360 - 180)
-                        points.append(Transform(float(x), float(-y), float(z + SPAWN_LIFT_M), float(pitch), yaw))
-        return points
+        """Middles of driving lanes outside junctions, half a metre above the road, heading as traffic does."""
+        return [
+            Transform(x, -y, z, pitch, float((-turn + 180) % 360 - 180))
+            for x, y, z, turn, pitch in spawn_poses(self.network)
+        ]
+
+    def ground_m(self, x_m: float, y_m: float) -> float:
+        """Height of the highest road, pavement or ground at a place."""
+        return self._sounding.height_m(x_m, -y_m)
+
+    def cast(
+        self, origin: tuple[float, float, float], direction: tuple[float, float, float], distance_m: float
+    ) -> tuple[tuple[float, float, float], int] | None:
+        """The first point of the town on a ray and its semantic tag; None where there is nothing within the distance."""
+        (ox, oy, oz), (dx, dy, dz) = origin, direction
+        met = self._sounding.cast((ox, -oy, oz), (dx, -dy, dz), distance_m)
+        if met is None:
+            return None
+        (x, y, z), tag = met
+        return (x, -y, z), tag
+
+    def stage(self, x_m: float, y_m: float, night: bool, device: str = "cpu") -> Stage:
+        """What is seen from a place, on the device; the last STAGES_KEPT are kept."""
+        center = parts.square_of(x_m, -y_m)
+        key = (center, night, device)
+        if key not in self._stages:
+            squares = parts.near(self._ground, center, SEEN_M)
+            self._stages[key] = Stage(join([self._ground[square] for square in squares]), device)
+            while len(self._stages) > STAGES_KEPT:
+                self._stages.popitem(last=False)
+        self._stages.move_to_end(key)
+        return self._stages[key]
+
+    @cached_property
+    def coverage(self) -> Coverage:
+        return Coverage(self.network)
+
+    @cached_property
+    def _ground_mesh(self) -> Mesh:
+        # in this order: each step sees what those before it have covered
+        fill = fill_junctions(self.network, self.coverage)
+        corners = corner_pavements(self.network, self.coverage)
+        self.terrain = Terrain(self.coverage)
+        return ground_mesh(self.network, self.coverage, self.terrain, fill, corners, LAWN)
+
+    @cached_property
+    def _ground(self) -> dict[parts.Square, Mesh]:
+        return parts.cut(self._ground_mesh)
+
+    @cached_property
+    def _sounding(self) -> Sounding:
+        return Sounding(self._ground_mesh)
