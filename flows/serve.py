@@ -15,13 +15,18 @@ import typer
 
 from dataset.errors import InputError
 from flows.settings import resolve
+from tasks.config import CampaignConfig
 from tasks.tracking import artifact_root, local_store
 
 START_S = 120.0  # a fresh database is migrated first
 
 
-def serve(host: str, prefect_port: int, mlflow_port: int, runs: Path) -> None:
-    """Start both servers, serve `campaign` and `cycle`, and end what was started on Ctrl-C or SIGTERM."""
+def serve(host: str, prefect_port: int, mlflow_port: int, runs: Path, simulator: str | None) -> None:
+    """Start both servers, serve `campaign` and `cycle`, and end what was started on Ctrl-C or SIGTERM.
+
+    `simulator` is the deployments' own; for CARLA's servers Prefect gets its limit, one slot a server.
+    """
+    config = resolve("laptop", flags={"runs": str(runs), "simulator.address": simulator})
     runs.mkdir(parents=True, exist_ok=True)
     prefect_url, mlflow_url = f"http://{host}:{prefect_port}", f"http://{host}:{mlflow_port}"
     quiet = os.environ | {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
@@ -40,19 +45,22 @@ def serve(host: str, prefect_port: int, mlflow_port: int, runs: Path) -> None:
         os.environ["MLFLOW_TRACKING_URI"] = mlflow_url
         typer.echo(f"Prefect  {prefect_url}\nMLflow   {mlflow_url}")
         typer.echo("deployments: campaign/campaign (a schedule, off), cycle/cycle (by hand); Ctrl-C ends all")
-        _serve_deployments(runs)
+        _serve_deployments(config)
 
 
-def _serve_deployments(runs: Path) -> None:
+def _serve_deployments(config: CampaignConfig) -> None:
     from prefect import serve as serve_flows
     from prefect.deployments.runner import RunnerDeployment
     from prefect.schedules import Cron
 
     from flows.imitation import campaign, cycle
+    from tasks.rendering import make_slots
 
-    config = resolve("laptop", flags={"runs": str(runs)}).model_dump(mode="json", exclude_defaults=True)
+    if config.simulator.uses_carla:
+        typer.echo(f"Prefect's limit {make_slots(config.simulator)} keeps CARLA's servers to one client each")
     weekly = Cron("0 22 * * 5", timezone="UTC", active=False)
-    shared = {"parameters": {"config": config}, "tags": ["hardcase"]}
+    parameters = {"config": config.model_dump(mode="json", exclude_defaults=True)}
+    shared = {"parameters": parameters, "tags": ["hardcase"]}
     deployments = [
         campaign.to_deployment("campaign", schedules=[weekly], **shared),
         cycle.to_deployment("cycle", **shared),

@@ -43,7 +43,7 @@ def render(jobs: Jobs, folder: Path, config: SimulatorConfig, name: str = "synth
         backend_factory=partial(SupervisedCarla, config.address, config.carla, config.supervision, losses=losses),
         workers=config.workers or len(servers),
         batch=CARLA_BATCH,
-        slot=_slots(),
+        slot=slots(),
     )
     if lost := losses_by_kind(losses):
         told = ", ".join(f"{count} {kind}" for kind, count in lost.most_common())
@@ -51,7 +51,15 @@ def render(jobs: Jobs, folder: Path, config: SimulatorConfig, name: str = "synth
     return report
 
 
-def _slots() -> Callable[[], AbstractContextManager[object]]:
+def make_slots(config: SimulatorConfig) -> str:
+    """Set the limit to one slot a server; 'carla (2 slots)'."""
+    count = len(servers_of(config.address))
+    with get_client(sync_client=True) as client:
+        client.upsert_global_concurrency_limit_by_name(LIMIT, count)
+    return f"{LIMIT} ({count} slot{'s' if count > 1 else ''})"
+
+
+def slots() -> Callable[[], AbstractContextManager[object]]:
     """Contexts that hold a slot of the limit; of no effect outside Prefect's runs, and where nobody made the limit."""
     try:
         get_run_context()

@@ -1,0 +1,61 @@
+"""Which simulator renders: how it is named, and what of it decides whether a finished step is done again."""
+
+import pytest
+from typer.testing import CliRunner
+
+import flows.__main__ as command_line
+from dataset.errors import InputError
+from flows.settings import resolve
+from tasks.config import SimulatorConfig
+from tasks.rendering import inputs_of
+from tasks.steps import digest_of
+
+
+def digest(**settings) -> str:
+    return digest_of(inputs_of(SimulatorConfig.model_validate(settings), recreated=True))
+
+
+CARLA = {"address": "carla://a:2000"}
+
+
+def test_carla_instead_of_the_embedded_simulator_makes_other_pictures():
+    assert digest() != digest(**CARLA)
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"address": "carla://b:2000,c:2000"},
+        {**CARLA, "workers": 3},
+        {**CARLA, "supervision": {"tries": 2, "restart_command": "true"}},
+        {**CARLA, "carla": {"rpc_timeout_s": 3}},
+    ],
+)
+def test_which_servers_render_and_how_they_are_watched_over_changes_no_picture(same):
+    assert digest(**same) == digest(**CARLA)
+
+
+def test_carlas_maps_decide_its_pictures_and_no_others():
+    maps = {"carla": {"maps": ["Town03"]}}
+    assert digest(**CARLA, **maps) != digest(**CARLA)
+    assert digest(**maps) == digest()
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [("localhost:2000", "neither 'embedded' nor"), ("carla://a:b", "no host:port"), ("carla://a:1,a:1", "twice")],
+)
+def test_an_address_that_is_none_is_quoted_with_its_key(address, told):
+    with pytest.raises(InputError, match=rf"simulator\.address(?s:.*){told}"):
+        resolve(None, flags={"simulator.address": address})
+
+
+def test_the_flag_beats_the_environment(monkeypatch):
+    seen = []
+    monkeypatch.setattr(command_line, "_run_campaign", lambda config, plan: seen.append(config.simulator.address))
+    for arguments in ([], ["--simulator", "carla://flag:1"], ["--simulator", "embedded"]):
+        result = CliRunner().invoke(
+            command_line.app, ["campaign", "--preset", "smoke", *arguments], env={"HARDCASE_SIMULATOR": "carla://env:1"}
+        )
+        assert result.exit_code == 0, result.output
+    assert seen == ["carla://env:1", "carla://flag:1", "embedded"]
