@@ -181,6 +181,7 @@ def serve(
     prefect_port: Annotated[int, typer.Option("--prefect-port", help="Port of the Prefect UI and API")] = 4200,
     mlflow_port: Annotated[int, typer.Option("--mlflow-port", help="Port of MLflow")] = 5000,
     runs: Annotated[Path, typer.Option("--runs", help="Folder of the runs and of MLflow's database")] = Path("runs"),
+    simulator: Simulator = None,
 ) -> None:
     """Start Prefect and MLflow on this machine and serve the deployments `campaign` and `cycle` until Ctrl-C.
 
@@ -188,7 +189,7 @@ def serve(
     """
     from flows.serve import serve as serve_all
 
-    serve_all(host, prefect_port, mlflow_port, runs)
+    serve_all(host, prefect_port, mlflow_port, runs, simulator)
 
 
 def _resolve(
