@@ -45,6 +45,13 @@ Plan = Annotated[bool, typer.Option("--plan", help="Price the run (images, rende
 Detector = Annotated[Path, typer.Option("--detector", help="A checkpoint that training wrote")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for what this verb writes")]
 Init = Annotated[Path | None, typer.Option("--init", help="A checkpoint of ours to start from")]
+Rules = Annotated[str, typer.Option("--rules", help="coco, or kitti: the benchmark's own easy, moderate and hard")]
+By = Annotated[
+    list[str] | None, typer.Option("--by", help="AP in bins of distance, occlusion, truncation or height; repeatable")
+]
+Against = Annotated[
+    Path | None, typer.Option("--against", help="Another detector's detections.parquet: differences with intervals")
+]
 Mined = Annotated[Path | None, typer.Option("--failures", help="Folder of `mine`: re-create its costliest failures")]
 Count = Annotated[int, typer.Option("--count", help="Without --failures: so many random streets")]
 
@@ -112,14 +119,16 @@ def train(
 def evaluate(
     detector: Detector, data: Data = None, out: Out = Path("runs/evaluate"),
     config: File = None, set_: Set = None, skip_bad: SkipBad = None,
+    rules: Rules = "coco", by: By = None, against: Against = None,
 ) -> None:  # fmt: skip
-    """COCO's average precision of a detector, by category and size, with bootstrap intervals.
+    """COCO's average precision of a detector, with bootstrap intervals, or KITTI's official figures.
 
-    Example: python -m flows evaluate --detector runs/train/last.pt --data kitti:KITTI
+    Example: python -m flows evaluate --detector runs/train/last.pt --data kitti:KITTI --rules kitti --by distance
     """
-    from flows.single import evaluate_once
+    from flows.evaluate import evaluate_once
 
-    typer.echo(evaluate_once(_resolve(data, None, None, None, None, config, set_, None, skip_bad), detector, out))
+    settings = _resolve(data, None, None, None, None, config, set_, None, skip_bad)
+    typer.echo(evaluate_once(settings, detector, out, rules, by or (), against))
 
 
 @app.command()

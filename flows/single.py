@@ -1,19 +1,16 @@
 """The single verbs: one stage on its own, without the campaign around it. Each returns what the terminal shows."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from dataset.errors import InputError
 from dataset.store import Dataset
 from evaluation.average_precision import evaluate
-from evaluation.bootstrap import interval
 from evaluation.failure import RECREATED_KINDS
 from evaluation.failures import FailureTable, mine
-from models.detector.predict import Detector, predict
+from flows.evaluate import detect, text
+from models.detector.predict import predict
 from models.detector.train import train
 from simulator.jobs import RandomJobs, RecreationJobs
 from tasks.campaign import Campaign
@@ -48,24 +45,9 @@ def train_once(config: CampaignConfig, out: Path, init: Path | None) -> Path:
     )
 
 
-def evaluate_once(config: CampaignConfig, checkpoint: Path, out: Path) -> str:
-    """COCO's figures with intervals, as a table; written to out/metrics.json as well."""
-    dataset, detections = _detect(config, checkpoint, out)
-    metrics = evaluate(dataset, detections)
-    samples = config.loop.bootstrap_samples
-    sure = {name: interval(dataset, detections, name, samples=samples, unit="group") for name in ("mAP", "AP50")}
-    record = {"metrics": metrics.to_dict(), "intervals": {name: asdict(value) for name, value in sure.items()}}
-    (out / "metrics.json").write_text(json.dumps(record, indent=1))
-    table = Table("metric", "value", "95% interval", title=f"{checkpoint} on {config.data.train}")
-    for name, value in metrics.to_dict().items():
-        bounds = f"{sure[name].low:.4f} - {sure[name].high:.4f}" if name in sure else ""
-        table.add_row(name, f"{value:.4f}", bounds)
-    return _text(table)
-
-
 def mine_once(config: CampaignConfig, checkpoint: Path, out: Path) -> str:
     """The failures of a detector: out/failures.parquet, counted by kind."""
-    dataset, detections = _detect(config, checkpoint, out)
+    dataset, detections = detect(config, checkpoint, out)
     settings = config.mining
     failures = mine(
         dataset,
@@ -77,7 +59,7 @@ def mine_once(config: CampaignConfig, checkpoint: Path, out: Path) -> str:
     table = Table("kind", "failures", title=f"{len(failures)} failures on {len(dataset)} frames")
     for kind, count in failures.counts().items():
         table.add_row(kind, str(count))
-    return f"{_text(table)}\ntable: {out / 'failures.parquet'}"
+    return f"{text(table)}\ntable: {out / 'failures.parquet'}"
 
 
 def render_once(config: CampaignConfig, mined: Path | None, count: int, out: Path) -> str:
@@ -111,16 +93,3 @@ def report_once(folder: Path) -> str:
     if not finished:
         raise InputError(folder, "no cycle is finished yet", "let the campaign run on; it writes the report itself")
     return str(write_report(campaign, Data.of(campaign.run), why_stop(campaign, finished[-1])))
-
-
-def _detect(config: CampaignConfig, checkpoint: Path, out: Path) -> tuple[Dataset, Path]:
-    categories = Detector.load(checkpoint, "cpu").categories
-    dataset = import_source(config.data.train, out / "data", config.data, known=categories)
-    return dataset, predict(checkpoint, dataset, out / "detections.parquet")
-
-
-def _text(table: Table) -> str:
-    console = Console(width=100)
-    with console.capture() as captured:
-        console.print(table)
-    return captured.get()

@@ -1,0 +1,76 @@
+"""The verb `evaluate` beyond COCO's table: KITTI's rules, bins, and another detector's detections."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dataset.detections import DetectionsWriter
+from dataset.errors import InputError
+from dataset.schema import Detections
+from flows import evaluate
+from flows.settings import resolve
+from tasks.config import CampaignConfig
+from tasks.data import import_source
+from tests.test_dataset_readers import CAR, DONT_CARE, kitti
+
+KNOWN = ("car", "truck", "pedestrian", "cyclist")
+VAN = CAR.replace("Car", "Van").replace("10.00 20.00 60.00 50.00", "62.00 20.00 99.00 50.00")
+ON_CAR, ON_VAN = [10.0, 20.0, 60.0, 50.0], [62.0, 20.0, 99.0, 50.0]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> CampaignConfig:
+    spec = kitti(tmp_path / "kitti", {f"{i:06d}": f"{CAR}\n{VAN}\n{DONT_CARE}\n" for i in range(3)})
+    return resolve(flags={"data.train": spec, "loop.bootstrap_samples": 20})
+
+
+def detections(file: Path, config: CampaignConfig, folder: Path, boxes: list, scores: list):
+    """The data as the verb reads them, and the same boxes found in each frame."""
+    dataset = import_source(config.data.train, folder / "data", config.data, known=KNOWN)
+    with DetectionsWriter(file, KNOWN) as writer:
+        for frame_id in dataset.frame_ids().tolist():
+            writer.add(frame_id, Detections.of([0] * len(boxes), np.array(boxes), scores))
+    return dataset, file
+
+
+def evaluated(monkeypatch, config, folder: Path, boxes, scores, **options) -> tuple[str, dict]:
+    folder.mkdir(exist_ok=True)
+    found = detections(folder / "detections.parquet", config, folder, boxes, scores)
+    monkeypatch.setattr(evaluate, "detect", lambda *_: found)
+    shown = evaluate.evaluate_once(config, Path("detector.pt"), folder, **options)
+    return shown, json.loads((folder / "metrics.json").read_text())
+
+
+def test_by_kittis_rules_a_van_excuses_one_detection_where_an_ignore_region_excuses_all(monkeypatch, config, tmp_path):
+    boxes, scores = [ON_CAR, ON_VAN, ON_VAN], [0.5, 0.8, 0.7]
+    shown, record = evaluated(monkeypatch, config, tmp_path / "out", boxes, scores, rules="kitti")
+    assert record["kitti"]["objects/car/moderate"] == 3
+    assert record["kitti"]["R11/car/moderate"] == pytest.approx(0.5 / 11)  # one false positive a car, one threshold
+    assert "moderate" in shown
+    _, record = evaluated(monkeypatch, config, tmp_path / "out", boxes, scores)
+    assert record["metrics"]["AP50/car"] == pytest.approx(1)
+
+
+def test_bins_and_another_detector_are_shown_beside_cocos_figures(monkeypatch, config, tmp_path):
+    _, worse = detections(tmp_path / "worse.parquet", config, tmp_path / "worse", [ON_CAR], [0.2])
+    with DetectionsWriter(worse, KNOWN) as writer:  # nothing found
+        for i in range(3):
+            writer.add(f"{i:06d}", Detections.none())
+    by = ["distance", "height"]
+    shown, record = evaluated(monkeypatch, config, tmp_path / "out", [ON_CAR], [0.9], by=by, against=worse)
+    assert [row["bin"] for row in record["by"]["height"]] == ["25-40 px"]
+    gain = record["against"]["differences"]["AP/car"]
+    assert (gain["value"], gain["low"]) == (pytest.approx(1), pytest.approx(1))
+    assert "better" in shown and "20-40 m" in shown
+
+
+def test_a_wrong_request_is_refused_before_the_detector_runs(config, tmp_path):
+    detector = Path("missing.pt")
+    with pytest.raises(InputError, match="'voc' is none of coco, kitti"):
+        evaluate.evaluate_once(config, detector, tmp_path, "voc")
+    with pytest.raises(InputError, match="'colour' is none of distance"):
+        evaluate.evaluate_once(config, detector, tmp_path, by=["colour"])
+    with pytest.raises(InputError, match=r"none\.parquet is no file"):
+        evaluate.evaluate_once(config, detector, tmp_path, against=tmp_path / "none.parquet")
