@@ -26,11 +26,16 @@ class Render:
     semantic: np.ndarray  # (H, W) uint8, CARLA 0.9.16 tags
     depth_m: np.ndarray  # (H, W) float32, along the optical axis, inf where there is sky
     silhouettes: Silhouettes
+    # The scene as it was shown, where the simulator cannot show just what was asked for (its models have sizes of their
+    # own). Instances, silhouettes, labels and the check are those of its actors.
+    scene: Scene | None = None
 
 
 class Backend(Protocol):
     """A simulator. Made once per process, used for many scenes; `close` gives its resources back."""
 
-    def render(self, scene: Scene) -> Render: ...
+    def render(self, scene: Scene) -> Render:
+        """Raises NotRecreatable (simulator/recreate.py) for a scene that this simulator cannot show."""
+        ...
 
     def close(self) -> None: ...

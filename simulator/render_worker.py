@@ -94,6 +94,7 @@ class RenderWorker:
             render = self._backend.render(scene)
         except NotRecreatable as reason:  # as a scene, or by this simulator: CARLA has no tram
             return scene, None, Check(False, np.nan, np.nan, np.nan, str(reason))
+        scene = render.scene or scene
         return scene, render, check(scene, render, self._work.limits)
 
     def _save(self, index: int, tries: list[dict[str, Any]], answer: tuple[Scene, Render] | None) -> None:

@@ -11,12 +11,6 @@ class CarlaConfig(BaseModel):
     maps: tuple[str, ...] = Field(
         default=(), description="Maps to show scenes on, as Town03; each scene's own. None: the one that is loaded."
     )
-    maps_before_restart: int = Field(
-        default=20, ge=1, description="Maps a server may load before it is restarted: its memory grows with each."
-    )
-    restart_command: str | None = Field(
-        default=None, description="Command that restarts a server; {host} and {port} are filled in. None: no restarts."
-    )
     connect_timeout_s: float = Field(default=60.0, gt=0, description="How long a server may take to answer at first.")
     rpc_timeout_s: float = Field(default=20.0, gt=0, description="How long any other call may take.")
     load_timeout_s: float = Field(default=240.0, gt=0, description="How long a map may take to load.")
@@ -35,8 +29,8 @@ class CarlaConfig(BaseModel):
         description="Models whose size is this much (mean share) further off than the nearest one are drawn from too; "
         "half of it for the scene's target.",
     )
-    max_size_error: float = Field(
-        default=0.45, gt=0, description="An actor further off in size than this (mean share) is not in the library."
+    max_clutter_misfit: float = Field(
+        default=0.45, gt=0, description="Clutter further off in size than this (mean share) is not in the library."
     )
     anchor_attempts: int = Field(default=12, ge=1, description="Places on the map that are tried for a scene.")
     max_width_px: int = Field(default=4096, ge=64, description="Widest and highest image that is asked of a camera.")

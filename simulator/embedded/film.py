@@ -1,7 +1,8 @@
 """From light to a picture file: what lens, sensor, processor and JPEG do (scene.CameraResponse).
 
-In this order, as in a camera: vignetting and blur of the lens with a little veiling glare, metering and exposure,
-white balance, tone curve, sRGB, contrast and saturation, sensor noise, eight bits, a JPEG round trip.
+In this order, as in a camera: blur of the lens with a little veiling glare, vignetting, metering and exposure, white
+balance, tone curve, sRGB, contrast and saturation, sensor noise, eight bits, a JPEG round trip. `develop` starts from
+light; `respond` from a picture that another simulator's camera has metered and toned already.
 """
 
 import io
@@ -24,10 +25,24 @@ GLARE_SIGMA = 0.012  # of the picture's width
 
 def develop(radiance: np.ndarray, response: CameraResponse, seed: int) -> np.ndarray:
     """radiance: (H, W, 3) float32, linear -> (H, W, 3) uint8, sRGB. `seed` draws the noise."""
-    light = _through_lens(radiance.astype(np.float32), response)
+    light = _vignetted(_with_glare(_blurred(radiance.astype(np.float32), response)), response)
     light = light * (metered_gain(light) * np.float32(2.0**response.exposure_ev))
     light = light * white_balance_rgb(response.temperature_k)
-    picture = _srgb(filmic(light))
+    return _finished(_srgb(filmic(light)), response, seed)
+
+
+def respond(picture: np.ndarray, response: CameraResponse, seed: int) -> np.ndarray:
+    """picture: (H, W, 3) uint8, sRGB, from a neutral camera -> (H, W, 3) uint8. `seed` draws the noise.
+
+    What that camera has clipped stays white: exposure moves only what is left.
+    """
+    light = _vignetted(_blurred(_linear(picture.astype(np.float32) / 255), response), response)
+    light = light * np.float32(2.0**response.exposure_ev) * white_balance_rgb(response.temperature_k)
+    return _finished(_srgb(np.clip(light, 0, 1)), response, seed)
+
+
+def _finished(picture: np.ndarray, response: CameraResponse, seed: int) -> np.ndarray:
+    """(H, W, 3) float, sRGB, 0-1 -> uint8: contrast, saturation, noise, JPEG."""
     picture = (picture - 0.45) * np.float32(response.contrast) + 0.45
     grey = picture @ np.array([0.299, 0.587, 0.114], np.float32)
     picture = grey[..., None] + (picture - grey[..., None]) * np.float32(response.saturation)
@@ -73,17 +88,29 @@ def _srgb(linear: np.ndarray) -> np.ndarray:
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.power(np.maximum(linear, 1e-8), 1 / 2.4) - 0.055)
 
 
-def _through_lens(light: np.ndarray, response: CameraResponse) -> np.ndarray:
+def _linear(srgb: np.ndarray) -> np.ndarray:
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def _blurred(light: np.ndarray, response: CameraResponse) -> np.ndarray:
+    if response.blur_px <= 0:
+        return light
+    return ndimage.gaussian_filter(light, (response.blur_px, response.blur_px, 0), truncate=3.0)
+
+
+def _with_glare(light: np.ndarray) -> np.ndarray:
     height, width = light.shape[:2]
-    if response.blur_px > 0:
-        light = ndimage.gaussian_filter(light, (response.blur_px, response.blur_px, 0), truncate=3.0)
     # glare is wide: a quarter of the resolution in each direction does
     small = light[: height // 4 * 4, : width // 4 * 4].reshape(height // 4, 4, width // 4, 4, 3).mean(axis=(1, 3))
     sigma = GLARE_SIGMA * width / 4
     veil = ndimage.gaussian_filter(small, (sigma, sigma, 0), truncate=3.0)
     rows = np.clip((np.arange(height) + 0.5) / 4 - 0.5, 0, height // 4 - 1)
     columns = np.clip((np.arange(width) + 0.5) / 4 - 0.5, 0, width // 4 - 1)
-    light = light * np.float32(1 - GLARE_SHARE) + np.float32(GLARE_SHARE) * _stretched(veil, rows, columns)
+    return light * np.float32(1 - GLARE_SHARE) + np.float32(GLARE_SHARE) * _stretched(veil, rows, columns)
+
+
+def _vignetted(light: np.ndarray, response: CameraResponse) -> np.ndarray:
+    height, width = light.shape[:2]
     y = (np.arange(height) + 0.5 - height / 2) / (height / 2)
     x = (np.arange(width) + 0.5 - width / 2) / (width / 2)
     corner = (y[:, None] ** 2 + x[None, :] ** 2) / 2

@@ -1,0 +1,222 @@
+"""Scenes shown by a CARLA server: the same contract as the embedded simulator's, with Unreal's images.
+
+One scene: models are chosen by size, a place is found on the map, the actors are spawned in the sky; each layer of
+them is seen alone up there (a tick a layer, the instance camera alone); then all stand in the street, the world warms
+up, and one tick gives the picture.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from simulator.backend import Render
+from simulator.carla.alone import AloneInTheSky
+from simulator.carla.anchors import Stretches, anchors_for, map_of, stretches_of
+from simulator.carla.capture import PICTURE, Rig
+from simulator.carla.config import CarlaConfig
+from simulator.carla.connect import Connection, lost
+from simulator.carla.errors import CaptureFailed
+from simulator.carla.library import Library, Model, NoSuchModel, choose_all
+from simulator.carla.masks import instances, layers_of
+from simulator.carla.optics import Lens, Optics, optics_of
+from simulator.carla.pixels import Ids, depth_m_of, ids_of, rgb_of, tags_of
+from simulator.carla.spots import find_spot
+from simulator.carla.troupe import Troupe, lifted
+from simulator.carla.unreal import Anchor, Transform
+from simulator.carla.weather import weather_of
+from simulator.embedded.film import respond
+from simulator.recreate import NotRecreatable
+from simulator.scene import Scene
+
+LAMPS_ON_BELOW_DEG = 3.0  # altitude of the sun
+RIGS_KEPT = 3  # cameras of so many lenses stay on the server
+MAX_TAG_MISMATCH = 0.02  # share of pixels in which the semantic and the instance camera may differ: edges
+
+
+class CarlaBackend:
+    """Renders scenes on one server; made in the process that holds the carla client. Scenes come one at a time."""
+
+    def __init__(self, host: str, port: int, config: CarlaConfig | None = None):
+        """Raises InputError when the server is not there, not ready, or of another version."""
+        self.config = config or CarlaConfig()
+        self._connection = Connection(host, port, self.config)
+        try:
+            self._library = Library(self._connection)
+        except RuntimeError as reason:
+            self._connection.close()
+            raise lost(self._connection.address, "reading the blueprint library", reason) from None
+        self._rigs: dict[Lens, Rig] = {}
+        self._stretches: dict[str, Stretches] = {}
+        self._troupe = Troupe(self._connection, self._library)
+        self.ticks = 0  # of scenes, for measuring
+
+    @property
+    def map_loads(self) -> int:
+        return self._connection.maps_loaded
+
+    def render(self, scene: Scene) -> Render:
+        """The scene as CARLA shows it; `scene` of the result has the models' own sizes and the map's own ground.
+
+        Raises NotRecreatable when CARLA has no model for the target, or the map no place; CaptureFailed when another
+        try may help; InputError for a map that the server does not have.
+        """
+        try:
+            try:
+                return self._render(scene)
+            finally:
+                self._troupe.clear()
+                for rig in self._rigs.values():
+                    rig.stop()
+        except RuntimeError as reason:
+            raise lost(self._connection.address, f"scene {scene.scene_id}", reason) from None
+
+    def close(self) -> None:
+        """Destroys the cameras and leaves the server as it was found."""
+        for rig in self._rigs.values():
+            rig.stop()
+        self._rigs = {}
+        self._connection.close()
+
+    def _render(self, scene: Scene) -> Render:
+        wanted_map = map_of(scene, self.config.maps)
+        if wanted_map is not None and self._connection.load_map(wanted_map):
+            for rig in self._rigs.values():
+                rig.stop()
+            self._rigs = {}
+            self._troupe = Troupe(self._connection, self._library)
+        optics = optics_of(scene.camera, self.config.max_width_px)
+        shown, models, anchor = self._cast(scene)
+        rig = self._rig(optics.lens)
+        camera = _camera_pose(anchor, scene)
+        poses = self._troupe.poses(anchor, models, shown.actors)
+        self._set_weather(scene, anchor)
+        self._troupe.spawn(models, shown.actors)
+        alone = self._see_alone(rig, optics, camera, poses, shown)
+        return self._picture(rig, optics, camera, poses, models, shown, alone)
+
+    def _cast(self, scene: Scene) -> tuple[Scene, list[Model], Anchor]:
+        """The scene with CARLA's models on the map's ground, without what cannot be shown; models; where."""
+        target = None if scene.request is None else scene.request.actor_index
+        config = self.config
+        try:
+            chosen = choose_all(self._library, scene.actors, target, config.size_tolerance, config.max_clutter_misfit)
+        except NoSuchModel as reason:
+            raise NotRecreatable(str(reason)) from None
+        actors = [
+            actor if model is None else replace(actor, dimensions_hwl_m=model.dimensions_hwl_m)
+            for actor, model in zip(scene.actors, chosen, strict=True)
+        ]
+        anchors = anchors_for(scene, self._stretches_here(), config.anchor_attempts)
+        spot = find_spot(self._connection, anchors, scene, actors, target)
+        if spot is None:
+            raise NotRecreatable(
+                f"{len(anchors)} places on {self._connection.map_name} were tried: none is flat and free for the target"
+            )
+        kept = [
+            i
+            for i, (model, ground) in enumerate(zip(chosen, spot.ground_m, strict=True))
+            if model is not None and ground is not None
+        ]
+        standing = tuple(replace(actors[i], lift_m=actors[i].lift_m + (spot.ground_m[i] or 0.0)) for i in kept)
+        request = scene.request
+        if request is not None:
+            request = replace(request, actor_index=kept.index(request.actor_index))
+        models = [model for i in kept if (model := chosen[i]) is not None]
+        return replace(scene, actors=standing, request=request), models, spot.anchor
+
+    def _see_alone(
+        self, rig: Rig, optics: Optics, camera: Transform, poses: Sequence[Transform], shown: Scene
+    ) -> AloneInTheSky:
+        """One tick for each layer of actors whose pictures do not touch."""
+        alone = AloneInTheSky(shown.camera, shown.actors)
+        layers = layers_of(alone.boxes_in_picture())
+        # Those with something outside the picture first: the wide camera can stop after them.
+        for layer in sorted(layers, key=lambda layer: not any(map(alone.leaves_picture, layer))):
+            names = ["instance", "wide"] if any(map(alone.leaves_picture, layer)) else ["instance"]
+            rig.listen(names)
+            self._connection.apply([*self._troupe.moves(poses, alone=layer), *rig.moves(lifted(camera))])
+            images = rig.images(names, self._tick(), self.config.image_timeout_s)
+            ids = _cut(optics, ids_of(images["instance"]))
+            wide = ids_of(images["wide"]) if "wide" in images else None
+            for i in layer:
+                alone.see(i, self._troupe.actor_ids[i] & 0xFFFF, ids, wide)
+        return alone
+
+    def _picture(
+        self,
+        rig: Rig,
+        optics: Optics,
+        camera: Transform,
+        poses: Sequence[Transform],
+        models: Sequence[Model],
+        shown: Scene,
+        alone: AloneInTheSky,
+    ) -> Render:
+        commands = [*self._troupe.moves(poses), *rig.moves(camera)]
+        if shown.environment.sun_altitude_deg < LAMPS_ON_BELOW_DEG:
+            commands += self._troupe.lights(models)
+        self._connection.apply(commands)
+        if self.config.warm_up_ticks:
+            rig.listen(["rgb"])
+            for _ in range(self.config.warm_up_ticks):
+                self._tick()
+        rig.listen(PICTURE)
+        frame = self._tick()
+        images = rig.images(PICTURE, frame, self.config.image_timeout_s)
+        rig.stop()
+        low16 = [actor_id & 0xFFFF for actor_id in self._troupe.actor_ids]
+        ids, tags = _cut(optics, ids_of(images["instance"])), optics.cut(tags_of(images["semantic"]))
+        mismatch = float((ids.tag != tags).mean())
+        if mismatch > MAX_TAG_MISMATCH:
+            raise CaptureFailed(
+                f"{self._connection.address}: in frame {frame} the tags of the semantic and the instance image differ "
+                f"in {mismatch:.0%} of the pixels",
+                "images disagree",
+            )
+        return Render(
+            rgb=respond(optics.cut_color(rgb_of(images["rgb"])), shown.response, shown.seed),
+            instance=instances(ids, low16, alone.patches),
+            semantic=np.ascontiguousarray(tags),
+            depth_m=depth_m_of(optics.cut(images["depth"]), tags),
+            silhouettes=alone.silhouettes(),
+            scene=shown,
+        )
+
+    def _tick(self) -> int:
+        frame = self._connection.tick()
+        self.ticks += 1
+        self._troupe.verify_gone()
+        return frame
+
+    def _set_weather(self, scene: Scene, anchor: Anchor) -> None:
+        weather = weather_of(scene.environment, anchor.yaw_deg)
+        self._connection.world.set_weather(self._connection.carla.WeatherParameters(**weather))
+
+    def _stretches_here(self) -> Stretches:
+        name = self._connection.map_name
+        if name not in self._stretches:
+            self._stretches[name] = stretches_of(self._connection.world.get_map())
+        return self._stretches[name]
+
+    def _rig(self, lens: Lens) -> Rig:
+        """The cameras of a lens, which stay for the next scene."""
+        rig = self._rigs.pop(lens, None)
+        if rig is None:
+            if len(self._rigs) >= RIGS_KEPT:
+                self._rigs.pop(next(iter(self._rigs))).destroy()
+            rig = Rig(self._connection, lens)
+        self._rigs[lens] = rig  # the latest used is the last
+        return rig
+
+
+def _camera_pose(anchor: Anchor, scene: Scene) -> Transform:
+    given = scene.camera.intrinsics
+    # Our pitch looks down, Unreal's up.
+    return Transform(
+        anchor.x_m, anchor.y_m, anchor.z_m + given.height_m, pitch_deg=-given.pitch_deg, yaw_deg=anchor.yaw_deg
+    )
+
+
+def _cut(optics: Optics, ids: Ids) -> Ids:
+    return Ids(optics.cut(ids.low16), optics.cut(ids.tag))
