@@ -66,12 +66,11 @@ async def serve(options: argparse.Namespace) -> None:
 
         return Painter(episode.town, device=options.device)
 
-    from simulator.carla.loopback.town import Town
+    def town(opendrive: str, name: str):
+        from simulator.carla.loopback.town import Town
 
-    if not hasattr(Town, "ground_m"):  # until the town has it
-        Town.ground_m = lambda self, x_m, y_m: 0.0
-    if not hasattr(Town, "cast"):
-        Town.cast = lambda self, origin, direction, distance: None
+        return Town(opendrive, name)
+
     maps = Maps(options.maps)
     rates = FaultRates(**{f.name: getattr(options, f.name) for f in dataclasses.fields(FaultRates)})
     server = Server(
@@ -80,7 +79,7 @@ async def serve(options: argparse.Namespace) -> None:
         maps=maps,
         map_name=options.map or maps.names[0],
         faults=Faults(rates, options.seed),
-        make_town=Town,
+        make_town=town,
         make_painter=painter,
         first_actor_id=options.first_actor_id,
     )

@@ -41,10 +41,12 @@ def state(port: int, host: str = "127.0.0.1") -> dict[str, Any]:
 def _unwrapped(name: str, error: Any, result: Any) -> Any:
     if error is not None:
         raise InputError(name, str(error), "this is no loopback server")
-    ((ok, payload),) = result
-    if ok != 1:
-        raise InputError(name, payload[0], "see `python -m simulator.carla.loopback --help`")
-    return payload
+    ((outcome, *payload),) = result
+    if outcome is False:  # of a function without a result
+        return None
+    if outcome is True or outcome == 0:
+        raise InputError(name, payload[0][0], "see `python -m simulator.carla.loopback --help`")
+    return payload[0]
 
 
 def main() -> None:

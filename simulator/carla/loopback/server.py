@@ -42,11 +42,11 @@ class Server:
     ):
         self.maps, self.faults = maps, faults
         self._make_town = make_town
+        opendrive = maps.opendrive(map_name)
         self._sockets = bound_pair(host, port, deaf=faults.rates.loading_s > 0)
         self.port, self.stream_port = (s.getsockname()[1] for s in self._sockets)
         self.streams = Streams(faults)
         self.cameras = Cameras(self.streams, make_painter)
-        opendrive = maps.opendrive(map_name)
         ids = Ids(next_actor=first_actor_id)
         self.episode = Episode(1, map_name, opendrive, make_town(opendrive, map_name), ids, faults)
         self._rpc = RpcPort(Functions(self), faults.until_answering)
