@@ -1,0 +1,107 @@
+"""Scenes a second of the CARLA client, beside a bare loop of tick and cameras in the same streets, over the real wire.
+
+    python -m benchmarks.carla_client [--scenes 24] [--width 640] [--height 192] [--maps DIR_OF_XODR] [--map Town01]
+
+A loopback server renders for both, in a process of its own. Ours is CarlaBackend: it chooses models, finds a place,
+spawns, sees each layer of actors alone, takes the picture with four cameras, and makes labels' masks of it. The peer
+is what any CARLA script pays: after each of our pictures, with the same actors before the same four cameras, one more
+tick whose images are waited for. No warm-up ticks for either: the loopback server's pictures do not depend on the past.
+The last line is JSON.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.render import street
+from simulator.backend import Render
+from simulator.carla.backend import CarlaBackend
+from simulator.carla.capture import PICTURE
+from simulator.carla.config import CarlaConfig
+from simulator.recreate import NotRecreatable
+
+ROOT = Path(__file__).parents[1]
+
+
+@contextmanager
+def loopback(*options: str) -> Iterator[int]:
+    """The port of a server that answers while the block runs."""
+    command = [sys.executable, "-m", "simulator.carla.loopback", "--port", "0", *options]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line.startswith("listening"):
+            raise RuntimeError(f"the loopback server ended with {process.wait()}")
+        yield int(line.rpartition(":")[2])
+    finally:
+        process.terminate()
+        process.wait()
+
+
+class Timed(CarlaBackend):
+    """Takes each picture once more with a bare tick, and remembers how long that took."""
+
+    bare_s = 0.0
+    bare_frames = 0
+    spent_s = 0.0  # what the bare ticks took in all, their subscription included: none of a scene's own time
+
+    def _picture(self, rig: Any, *rest: Any) -> Render:
+        render = super()._picture(rig, *rest)
+        began_s = time.perf_counter()
+        rig.listen(PICTURE)
+        rig.images(PICTURE, self._connection.tick(), self.config.image_timeout_s)
+        ready_s = time.perf_counter()
+        rig.images(PICTURE, self._connection.tick(), self.config.image_timeout_s)
+        self.bare_s += time.perf_counter() - ready_s
+        self.bare_frames += 1
+        rig.stop()
+        self.spent_s += time.perf_counter() - began_s
+        return render
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scenes", type=int, default=24)
+    parser.add_argument("--width", type=int, default=640)
+    parser.add_argument("--height", type=int, default=192)
+    parser.add_argument("--maps", help="folder of OpenDRIVE files; the built-in straight road without it")
+    parser.add_argument("--map", help="one of them")
+    options = parser.parse_args()
+    maps = [f"--{name}={value}" for name in ("maps", "map") if (value := getattr(options, name))]
+    scenes = [street(seed, options.width, options.height) for seed in range(options.scenes)]
+
+    with loopback(*maps) as port:
+        backend = Timed("127.0.0.1", port, CarlaConfig(warm_up_ticks=0))
+        backend.render(scenes[0])  # kernels, the first parts of the town
+        backend.bare_s = backend.spent_s = 0.0
+        backend.bare_frames = 0
+        ticks_before = backend.ticks
+        shown, skipped, began_s = 0, 0, time.perf_counter()
+        for scene in scenes:
+            try:
+                backend.render(scene)
+                shown += 1
+            except NotRecreatable:
+                skipped += 1
+        scenes_s = time.perf_counter() - began_s - backend.spent_s
+        ticks = backend.ticks - ticks_before
+        backend.close()
+
+    ours, peer = shown / scenes_s, backend.bare_frames / backend.bare_s
+    size = f"{options.width}x{options.height}"
+    print(f"{size}, {shown} scenes shown, {skipped} without a place, {ticks / shown:.1f} ticks each")
+    print(f"ours  {ours:6.2f} scenes/s")
+    print(f"peer  {peer:6.2f} frames/s (one tick, four cameras, nothing else)")
+    result = {"name": "carla_client", "ours": round(ours, 2), "peer": round(peer, 2), "unit": "frames/s"}
+    print(json.dumps(result | {"ratio": round(ours / peer, 3)}))
+
+
+if __name__ == "__main__":
+    main()
