@@ -70,10 +70,10 @@ def _detector() -> str:
     import torch
 
     from models.detector.config import DetectorConfig
-    from models.detector.network import GridDetector
+    from models.detector.network import GridNetwork
 
     with torch.inference_mode():
-        GridDetector(DetectorConfig(input_width_px=64, input_height_px=64), 1).eval()(torch.zeros(1, 3, 64, 64))
+        GridNetwork(DetectorConfig(input_width_px=64, input_height_px=64), 1).eval()(torch.zeros(1, 3, 64, 64))
     return f"works, torch {torch.__version__}, {torch.get_num_threads()} threads"
 
 

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 from dataset.errors import InputError
 from dataset.schema import Objects
 from models.detector.config import DetectorConfig, TrainConfig
-from models.detector.network import COVERAGE_PRIOR, GridDetector
+from models.detector.network import COVERAGE_PRIOR, GridNetwork
 from models.detector.samples import padded
 from models.detector.targets import decode, rasterise
 
@@ -15,7 +15,7 @@ from models.detector.targets import decode, rasterise
 def test_every_backbone_answers_on_the_grid_of_the_targets(backbone, stride):
     config = DetectorConfig(backbone=backbone, stride=stride, input_width_px=96, input_height_px=64, neck_channels=16)
     with torch.inference_mode():
-        output = GridDetector(config, categories=3).eval()(torch.zeros(2, 3, 64, 96))
+        output = GridNetwork(config, categories=3).eval()(torch.zeros(2, 3, 64, 96))
     targets = rasterise(padded([Objects.none(), Objects.none()]), config, categories=3)
     assert output.coverage.shape == targets.covered.shape == (2, 3, 64 // stride, 96 // stride)
     assert output.occlusion.shape == output.category.shape == targets.covered.shape
@@ -24,7 +24,7 @@ def test_every_backbone_answers_on_the_grid_of_the_targets(backbone, stride):
 
 
 def test_an_untrained_network_expects_hardly_any_cell_to_be_covered():
-    network = GridDetector(DetectorConfig(input_width_px=96, input_height_px=64), categories=2).eval()
+    network = GridNetwork(DetectorConfig(input_width_px=96, input_height_px=64), categories=2).eval()
     with torch.inference_mode():
         coverage = network(torch.randn(1, 3, 64, 96)).coverage.sigmoid()
     assert 0.3 * COVERAGE_PRIOR < coverage.mean() < 3 * COVERAGE_PRIOR

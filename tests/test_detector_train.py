@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from dataset.errors import InputError
-from models.detector import train as train_module
+from models.detector import grid as grid_module
 from models.detector.checkpoint import fill_backbone, load, save
 from models.detector.config import DetectorConfig, TrainConfig
-from models.detector.network import GridDetector
+from models.detector.grid import GridDetector
 from models.detector.samples import BatchPositions, ImageCache, Samples, collate
 from models.detector.train import learning_rate, train
 from tests.detector_shapes import DETECTOR, shapes_data
@@ -92,7 +92,7 @@ def test_the_best_checkpoint_is_the_one_of_the_highest_score(data, tmp_path):
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_weights(data, tmp_path, monkeypatch):
-    honest = train_module.detector_loss
+    honest = grid_module.detector_loss
     calls = []
 
     def poisoned(*arguments):
@@ -100,7 +100,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_weights(data, tm
         terms = honest(*arguments)
         return terms | {"loss": terms["loss"] * float("nan")} if len(calls) == 4 else terms
 
-    monkeypatch.setattr(train_module, "detector_loss", poisoned)
+    monkeypatch.setattr(grid_module, "detector_loss", poisoned)
     with pytest.raises(InputError, match=r"step 4, frames 000\d, 000\d: the loss is nan"):
         quietly(data, tmp_path, OFTEN_SAVED)
     kept = load(tmp_path / "last.pt")

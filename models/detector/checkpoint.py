@@ -13,8 +13,9 @@ from torchvision.models import get_model_weights
 
 from dataset.errors import InputError
 
+from .architecture import Architecture
+from .build import build
 from .config import DetectorConfig
-from .network import GridDetector
 
 FORMAT = "hardcase-detector-1"
 
@@ -43,9 +44,9 @@ def load(path: Path) -> dict[str, Any]:
     return content
 
 
-def model_of(content: dict[str, Any], path: Path) -> GridDetector:
+def model_of(content: dict[str, Any], path: Path) -> Architecture:
     """The network with the averaged weights of a loaded checkpoint."""
-    model = GridDetector(DetectorConfig(**content["detector"]), len(content["categories"]))
+    model = build(DetectorConfig(**content["detector"]), len(content["categories"]))
     fill(model, content["weights"], path)
     return model
 
@@ -74,7 +75,7 @@ def fill(model: torch.nn.Module, weights: dict[str, Tensor], path: Path | str) -
     model.load_state_dict(own | weights)
 
 
-def fill_backbone(model: GridDetector, weights: str | Path) -> None:
+def fill_backbone(model: Architecture, weights: str | Path) -> None:
     """Put ImageNet weights into the trunk. weights: "torchvision" (downloads), or a torchvision state dict's path."""
     backbone = model.config.backbone
     if str(weights) == "torchvision":

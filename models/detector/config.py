@@ -35,6 +35,11 @@ class DetectorConfig(_Frozen):
     scratch, stride 8 reached AP50 0.21 where stride 16 reached 0.13.
     """
 
+    architecture: Literal["grid", "faster_rcnn", "retinanet", "fcos"] = Field(
+        default="grid",
+        description="grid: the paper's; the others are torchvision's, over a feature pyramid, and read only the "
+        "backbone, the input's size, min_box_px and clustering.max_objects.",
+    )
     backbone: Literal["resnet18", "resnet34", "resnet50"] = Field(
         default="resnet18", description="torchvision's features."
     )

@@ -25,7 +25,7 @@ class GridOutput(NamedTuple):
     category: Tensor  # (B, C, H, W) logits: which categories the object covering this cell may be
 
 
-class GridDetector(nn.Module):
+class GridNetwork(nn.Module):
     """images (B, 3, input height, input width) float RGB, ImageNet-normalised -> GridOutput at the config's stride."""
 
     def __init__(self, config: DetectorConfig, categories: int):

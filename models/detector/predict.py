@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from dataset.detections import DetectionsWriter
@@ -17,12 +16,11 @@ from dataset.schema import Detections
 from dataset.store import Dataset
 
 from . import checkpoint
-from .cluster import Proposals, cluster
+from .architecture import Architecture
 from .config import DetectorConfig
-from .network import GridDetector, GridOutput, normalise
+from .network import normalise
 from .precision import autocast
 from .samples import resized
-from .targets import decode
 
 DECODERS = 4  # threads that read images while the network runs; Pillow decodes outside Python's lock
 
@@ -30,7 +28,7 @@ DECODERS = 4  # threads that read images while the network runs; Pillow decodes 
 class Detector:
     """A trained network that is ready to detect."""
 
-    def __init__(self, model: GridDetector, categories: tuple[str, ...], device: str | None = None):
+    def __init__(self, model: Architecture, categories: tuple[str, ...], device: str | None = None):
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.model = model.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.categories = categories
@@ -47,32 +45,16 @@ class Detector:
             return []
         small = np.stack([resized(image, self.model.config) for image in images])
         return [
-            _in_original_pixels(cluster(p, self.model.config.clustering), image.shape, self.model.config, min_score)
-            for p, image in zip(self._propose(small), images, strict=True)
+            _in_original_pixels(found, image.shape, self.model.config, min_score)
+            for found, image in zip(self._find(small), images, strict=True)
         ]
 
     @torch.inference_mode()
-    def _propose(self, images: np.ndarray) -> list[Proposals]:
-        """(B, H, W, 3) uint8 at the input's size -> the proposals of each image, on the CPU."""
+    def _find(self, images: np.ndarray) -> list[Detections]:
+        """(B, H, W, 3) uint8 at the input's size -> the objects of each image, in input px."""
         pixels = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float() / 255
         with autocast(self.device):
-            output = self.model(normalise(pixels))
-        return proposals(output, self.model)
-
-
-def proposals(output: GridOutput, model: GridDetector) -> list[Proposals]:
-    """The cells of each image whose score reaches the threshold; boxes in input px.
-
-    The score is the coverage times the class: how sure a cell is that something covers it, and that it is this.
-    """
-    score = output.coverage.sigmoid() * output.category.sigmoid()
-    index = (score >= model.config.clustering.min_coverage).nonzero()  # (N, 4): image, category, row, column
-    at = tuple(index.T)
-    box = decode(output.box, model.config)[at]
-    values: list[Tensor] = [index[:, 1], box, score[at], output.occlusion.sigmoid()[at]]
-    counts = torch.bincount(index[:, 0], minlength=len(score)).tolist()
-    parts = [value.cpu().split(counts) for value in values]
-    return [Proposals(*of_image) for of_image in zip(*parts, strict=True)]
+            return self.model.find(normalise(pixels))
 
 
 def _in_original_pixels(

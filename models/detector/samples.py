@@ -104,7 +104,7 @@ class Batch:
     frame_ids: list[str]
 
     def pin_memory(self) -> "Batch":
-        objects = ObjectBatch(**{name: values.pin_memory() for name, values in vars(self.objects).items()})
+        objects = ObjectBatch(*(values.pin_memory() for values in self.objects))
         source_from_output, colour = self.source_from_output.pin_memory(), self.colour.pin_memory()
         return Batch(self.images.pin_memory(), source_from_output, colour, objects, self.frame_ids)
 

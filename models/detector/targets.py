@@ -1,6 +1,7 @@
 """What every cell should say: labelled boxes rasterised to the grid on the device, and the grid decoded to boxes."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,8 +13,7 @@ from .config import DetectorConfig
 MIN_SIZE_PX = 1.0
 
 
-@dataclass(frozen=True)
-class ObjectBatch:
+class ObjectBatch(NamedTuple):
     """The objects of B images, padded to the same number M."""
 
     category: Tensor  # (B, M) int64, EVERY_CATEGORY for an ignore region of all of them
@@ -23,7 +23,13 @@ class ObjectBatch:
     exists: Tensor  # (B, M) bool, False in the padding
 
     def to(self, device: torch.device | str) -> "ObjectBatch":
-        return ObjectBatch(**{name: values.to(device, non_blocking=True) for name, values in vars(self).items()})
+        return ObjectBatch(*(values.to(device, non_blocking=True) for values in self))
+
+    def learned(self, min_box_px: float) -> Tensor:
+        """(B, M) bool: what is asked for, not ignored, and long enough to be seen at the input's size."""
+        x0, y0, x1, y1 = self.box_xyxy.unbind(-1)
+        long_enough = torch.maximum(x1 - x0, y1 - y0) >= min_box_px
+        return self.exists & ~self.ignore & (self.category != EVERY_CATEGORY) & long_enough
 
 
 @dataclass(frozen=True)
@@ -88,9 +94,7 @@ def rasterise(objects: ObjectBatch, config: DetectorConfig, categories: int) -> 
     holds_centre = _holds(x, (x0 + x1) / 2, stride) & _holds(y[:, None], (y0 + y1) / 2, stride)
     radius = torch.sqrt((off_x / half_width.clamp(min=1e-3)) ** 2 + (off_y / half_height.clamp(min=1e-3)) ** 2)
 
-    longer = torch.maximum(half_width, half_height)[..., 0, 0] * 2
-    every = objects.category == EVERY_CATEGORY
-    learned = objects.exists & ~objects.ignore & ~every & (longer >= config.min_box_px)
+    learned = objects.learned(config.min_box_px)
     is_learned = learned[..., None, None]
     member = is_learned & (holds_centre | (radius <= config.coverage_radius))  # (B, M, H, W)
 

@@ -23,15 +23,14 @@ from dataset.errors import InputError
 from dataset.store import Dataset
 
 from . import checkpoint
+from .architecture import Architecture
 from .augment import apply
 from .averaging import WeightAverage
+from .build import build
 from .checkpoint import fill, fill_backbone
 from .config import DetectorConfig, TrainConfig
-from .loss import detector_loss
-from .network import GridDetector
 from .precision import has_fast_bf16
 from .samples import Batch, BatchPositions, ImageCache, Samples, collate
-from .targets import rasterise
 
 # Choices that change how fast or how often, never what is learned.
 NEUTRAL = {"workers", "cache_gib", "log_every", "save_every", "score_every"}
@@ -74,7 +73,7 @@ def train(
     }
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        network = GridDetector(detector, len(data.categories))
+        network = build(detector, len(data.categories))
     if weights is not None:
         fill_backbone(network, weights)
     if init is not None:
@@ -106,7 +105,7 @@ def _fabric(config: TrainConfig) -> Fabric:
 class _Run:
     """What changes from step to step, and how it is saved and restored."""
 
-    def __init__(self, fabric: Fabric, network: GridDetector, config: TrainConfig, out: Path, identity: dict[str, Any]):
+    def __init__(self, fabric: Fabric, network: Architecture, config: TrainConfig, out: Path, identity: dict[str, Any]):
         self.fabric, self.config, self.out, self.identity = fabric, config, out, identity
         self.network = network
         groups = [
@@ -115,6 +114,7 @@ class _Run:
         ]
         optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
         self.model, self.optimizer = fabric.setup(network, optimizer)
+        self.model.mark_forward_method("learn")  # or a call of it would bypass DDP and the precision
         self.average = WeightAverage(network, config.ema_decay)
         self.step, self.best_score = 0, -math.inf
 
@@ -222,8 +222,10 @@ class _Run:
         self.model.train()
         matrices = batch.source_from_output.to(device, non_blocking=True), batch.colour.to(device, non_blocking=True)
         images = apply(batch.images.to(device, non_blocking=True), *matrices)
-        targets = rasterise(batch.objects.to(device), self.network.config, self.network.categories)
-        terms = detector_loss(self.model(images), targets, config.loss)
+        # Samplers of anchors draw from the global generator: its draws belong to the step, not to what ran before.
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed((config.seed << 32) + self.step * self.fabric.world_size + self.fabric.global_rank)
+            terms = self.model.learn(images, batch.objects.to(device), config.loss)
         self.fabric.backward(terms["loss"])
         norm = self.fabric.clip_gradients(
             self.model, self.optimizer, max_norm=config.clip_norm, error_if_nonfinite=False

@@ -1,0 +1,39 @@
+"""The grid detector as the loop sees it: the network, its targets and its loss, and cells clustered to objects."""
+
+import torch
+from torch import Tensor
+
+from dataset.schema import Detections
+
+from .architecture import Architecture
+from .cluster import Proposals, cluster
+from .config import LossWeights
+from .loss import detector_loss
+from .network import GridNetwork, GridOutput
+from .targets import ObjectBatch, decode, rasterise
+
+
+class GridDetector(GridNetwork, Architecture):
+    """The paper's detector."""
+
+    def learn(self, images: Tensor, objects: ObjectBatch, weights: LossWeights) -> dict[str, Tensor]:
+        output = self(images)
+        with torch.autocast(images.device.type, enabled=False):  # the heads spoke in float32 already
+            return detector_loss(output, rasterise(objects, self.config, self.categories), weights)
+
+    def find(self, images: Tensor) -> list[Detections]:
+        return [cluster(proposed, self.config.clustering) for proposed in self.propose(self(images))]
+
+    def propose(self, output: GridOutput) -> list[Proposals]:
+        """The cells of each image whose score reaches the threshold; boxes in input px, on the CPU.
+
+        The score is the coverage times the class: how sure a cell is that something covers it, and that it is this.
+        """
+        score = output.coverage.sigmoid() * output.category.sigmoid()
+        index = (score >= self.config.clustering.min_coverage).nonzero()  # (N, 4): image, category, row, column
+        at = tuple(index.T)
+        box = decode(output.box, self.config)[at]
+        values: list[Tensor] = [index[:, 1], box, score[at], output.occlusion.sigmoid()[at]]
+        counts = torch.bincount(index[:, 0], minlength=len(score)).tolist()
+        parts = [value.cpu().split(counts) for value in values]
+        return [Proposals(*of_image) for of_image in zip(*parts, strict=True)]
