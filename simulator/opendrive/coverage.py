@@ -48,7 +48,7 @@ class Coverage:
         for strip in strips:
             cover = cover_of(strip.kind)
             if cover != FREE:
-                inside = _points_in(strip)
+                inside = points_in(strip)
                 points.append(inside)
                 kinds.append(np.full(len(inside), cover, np.uint8))
         if points:
@@ -73,7 +73,7 @@ class Coverage:
         return (ndimage.distance_transform_edt(self.kind == FREE) * CELL_M).astype(np.float32)
 
 
-def _points_in(strip: Strip, step_m: float = 0.36) -> np.ndarray:
+def points_in(strip: Strip, step_m: float = 0.36) -> np.ndarray:
     """Points (N, 3) over the whole strip, about `step_m` apart."""
     middle = (strip.left_m + strip.right_m) / 2
     along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(middle, axis=0), axis=1))])

@@ -13,6 +13,7 @@ from simulator.opendrive.profile import Cubics
 from simulator.opendrive.road import Lane, Road, RoadMark, Section
 
 REMEDY = "give an OpenDRIVE 1.4 file (.xodr), as CARLA writes it"
+SPEED_UNITS_M_S = {"m/s": 1.0, "km/h": 1 / 3.6, "mph": 0.44704}
 LINE_WIDTH_M = 0.125  # where the file gives none
 
 
@@ -82,8 +83,15 @@ def _road(element: xml.Element) -> Road:
         elevation_m=Cubics(_cubics(element.iterfind("elevationProfile/elevation"), "s")),
         lane_offset_m=Cubics(_cubics(element.iterfind("lanes/laneOffset"), "s")),
         # a section of a micrometre shows nothing
+        speed_limit_m_s=_speed_m_s(element.find("type/speed")),
         sections=tuple(section for section in sections if section.end_m - section.start_m > 1e-6) or tuple(sections),
     )
+
+
+def _speed_m_s(element: xml.Element | None) -> float | None:
+    if element is None or element.attrib["max"] in ("no limit", "undefined"):
+        return None
+    return float(element.attrib["max"]) * SPEED_UNITS_M_S[element.get("unit", "m/s")]
 
 
 def _cubics(elements: Iterator[xml.Element], start: str) -> list[tuple[float, float, float, float, float]]:

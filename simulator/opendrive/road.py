@@ -65,6 +65,7 @@ class Road:
     elevation_m: Cubics
     lane_offset_m: Cubics
     sections: tuple[Section, ...]
+    speed_limit_m_s: float | None = None  # of its first type that has one
 
     def point_m(self, s_m: np.ndarray, t_m: np.ndarray) -> np.ndarray:
         """OpenDRIVE's world: s and t broadcast, (..., 3). The road does not bank (no superelevation)."""

@@ -1,5 +1,6 @@
 """A town's meshes cut into squares of ground, so that a picture needs only those nearby."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -39,8 +40,8 @@ def cut(mesh: Mesh) -> dict[Square, Mesh]:
     return found
 
 
-def near(squares: dict[Square, Mesh], center: Square, reach_m: float) -> list[Square]:
-    """Squares of which a part lies within reach of any point of the central one; very large faces belong to all."""
+def near(squares: Iterable[Square], center: Square, reach_m: float) -> list[Square]:
+    """Squares of which a part lies within reach of any point of the central one."""
     steps = reach_m / PART_M
     return [
         (i, j) for i, j in squares if np.hypot(max(abs(i - center[0]) - 1, 0), max(abs(j - center[1]) - 1, 0)) <= steps

@@ -5,17 +5,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simulator.opendrive.coverage import FREE, Coverage, cover_of
+from simulator.opendrive.coverage import CARRIAGEWAY, FREE, GREEN, Coverage, cover_of
+from simulator.opendrive.junction_fill import pave_around
 from simulator.opendrive.network import Network
 from simulator.opendrive.road import Road, Section
 from simulator.opendrive.strips import Strip
 
 LOOKED_AT_M = np.arange(0.75, 4.3, 0.25)  # how far out from an edge the ground is looked at: beyond its own cells
-NARROWEST_PAVEMENT_M = 0.9
+KERBSIDE_M = 1.5  # width of the strip that follows the kerb
 
 
 class Edge(NamedTuple):
-    """The outer edge of a road along one side, in pieces of at most 2 m."""
+    """The outer edge of a road along one side, in straight pieces."""
 
     road: Road
     side: int  # 1 left, -1 right
@@ -25,11 +26,11 @@ class Edge(NamedTuple):
     outward: np.ndarray  # (N, 2), of length 1
 
 
-def edges(road: Road) -> Iterator[Edge]:
+def edges(road: Road, widest_m: float = 2.0) -> Iterator[Edge]:
     for section in road.sections:
         if section.end_m - section.start_m < 0.05:
             continue
-        s = road.stations_m(section.start_m, section.end_m, widest_m=2.0)
+        s = road.stations_m(section.start_m, section.end_m, widest_m)
         at = np.minimum(s, section.end_m - 1e-7)
         t = road.edges_t_m(section, at)
         heading = road.course.pose(s)[2]
@@ -55,52 +56,66 @@ def _outermost(section: Section, edges_t_m: np.ndarray, side: int) -> tuple[int,
     return None
 
 
-def free_width_m(edge: Edge, coverage: Coverage) -> np.ndarray:
-    """How far out from each point of the edge nothing is covered, up to the last of LOOKED_AT_M."""
+def free_width_m(edge: Edge, coverage: Coverage, below: int = GREEN) -> np.ndarray:
+    """How far out from each point of the edge the ground is covered by less than `below`, up to the last of LOOKED_AT_M."""
     out = edge.points_m[:, None, :2] + edge.outward[:, None] * LOOKED_AT_M[:, None]
-    covered = coverage.kind[coverage.cells(out)] != FREE
+    covered = coverage.kind[coverage.cells(out)] >= below
     first = np.where(covered.any(axis=1), covered.argmax(axis=1), len(LOOKED_AT_M))
     return np.where(first == 0, 0.0, LOOKED_AT_M[np.maximum(first - 1, 0)])
 
 
-def corner_pavements(network: Network, coverage: Coverage) -> list[Strip]:
-    """Pavements along the outer edges of junctions whose arms have some; they are marked as covered."""
+class Corners(NamedTuple):
+    """Pavements of a junction: along the kerb as strips, behind it as quadrilaterals (N, 4, 3) at the road's height."""
+
+    strips: list[Strip]
+    behind_m: np.ndarray
+
+
+def corner_pavements(network: Network, coverage: Coverage) -> Corners:
+    """Pavements about the junctions whose arms have some; they are marked as covered."""
     strips: list[Strip] = []
+    behind = [np.zeros((0, 4, 3))]
     for junction in network.junctions.values():
-        arms = [network.roads[name] for name in junction.incoming_roads if name in network.roads]
-        width = _pavement_width_m(arms)
-        if width is None:
+        crossing = [network.roads[name] for name in junction.connecting_roads if name in network.roads]
+        width = _pavement_width_m([network.roads[name] for name in junction.incoming_roads if name in network.roads])
+        if width is None or not crossing:
             continue
-        for name in junction.connecting_roads:
-            for edge in edges(network.roads[name]) if name in network.roads else ():
-                if edge.kind != "sidewalk":
-                    made = list(_pavement(edge, np.minimum(free_width_m(edge, coverage), width)))
-                    coverage.add(made)
-                    strips.extend(made)
-    return strips
+        made = [
+            strip
+            for road in crossing
+            for edge in edges(road, widest_m=1.0)
+            if edge.kind != "sidewalk"
+            for strip in _kerbside(edge, np.minimum(free_width_m(edge, coverage, CARRIAGEWAY), KERBSIDE_M))
+        ]
+        strips.extend(made)
+        behind.append(pave_around(crossing, coverage, width))
+        coverage.add(made)
+    return Corners(strips, np.concatenate(behind))
 
 
 def _pavement_width_m(arms: list[Road]) -> float | None:
-    widths = [
-        float(lane.width_m((section.end_m - section.start_m) / 2))
-        for road in arms
-        for section in road.sections
-        for lane in section.lanes
-        if lane.kind == "sidewalk"
-    ]
-    return float(np.clip(np.median(widths), 1.0, LOOKED_AT_M[-1])) if widths else None
+    """From the outermost driving lane to the outer edge of the pavement, as the arms have it."""
+    widths = []
+    for road in arms:
+        for section in road.sections:
+            for side in (1, -1):
+                lanes = [lane for lane in section.lanes if lane.number * side > 0]
+                lanes.sort(key=lambda lane: -abs(lane.number))
+                kinds = [lane.kind for lane in lanes]
+                if "sidewalk" in kinds:
+                    beside = lanes[: kinds.index("driving")] if "driving" in kinds else lanes
+                    middle = (section.end_m - section.start_m) / 2
+                    widths.append(sum(float(lane.width_m(middle)) for lane in beside))
+    return float(np.clip(np.median(widths), 1.0, 9.0)) if widths else None
 
 
-def _pavement(edge: Edge, width_m: np.ndarray) -> Iterator[Strip]:
-    """Pieces where the pavement is wide enough."""
-    # a pavement narrows over 2 m, it does not end in a step
-    wide = width_m >= NARROWEST_PAVEMENT_M
-    bounds = np.flatnonzero(np.diff(np.pad(wide, 1).astype(int)))
-    for first, last in bounds.reshape(-1, 2).tolist():
-        if last - first < 2:
-            continue
-        inner = edge.points_m[first:last]
-        outer = inner.copy()
-        outer[:, :2] += edge.outward[first:last] * width_m[first:last, None]
-        left, right = (outer, inner) if edge.side > 0 else (inner, outer)
-        yield Strip(edge.road, 99 * edge.side, "sidewalk", left, right)
+def _kerbside(edge: Edge, width_m: np.ndarray) -> Iterator[Strip]:
+    """Pieces where no carriageway is in the way."""
+    bounds = np.flatnonzero(np.diff(np.pad(width_m > 0, 1).astype(int))).reshape(-1, 2)
+    for first, last in bounds.tolist():
+        if last - first > 1:
+            inner = edge.points_m[first:last]
+            outer = inner.copy()
+            outer[:, :2] += edge.outward[first:last] * width_m[first:last, None]
+            left, right = (outer, inner) if edge.side > 0 else (inner, outer)
+            yield Strip(edge.road, edge.side, "sidewalk", left, right)

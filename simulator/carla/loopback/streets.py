@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from simulator.carla.loopback.bridges import decks, skirts, verges
+from simulator.carla.loopback.roadsides import Corners
 from simulator.embedded.assets import materials as m
 from simulator.embedded.assets.shapes import (
     BRIDGE,
@@ -38,16 +39,33 @@ KERB = Material(m.srgb(158, 155, 148), 0.9)
 CONCRETE = Material(m.srgb(150, 148, 142), 0.95, pattern=PATTERNS["asphalt"], pattern_scale_m=3.0)
 PAVING = Material(m.srgb(150, 146, 138), 0.95, pattern=PATTERNS["paving"], pattern_scale_m=0.6)
 LAWN = Material(m.srgb(92, 100, 62), 1.0, pattern=PATTERNS["grass"])
+CROPS = [
+    Material(m.srgb(*color), 1.0, pattern=PATTERNS["grass"], pattern_scale_m=scale)
+    for color, scale in (((150, 138, 72), 2.0), ((104, 118, 54), 1.4), ((128, 104, 74), 2.5), ((84, 104, 50), 1.0))
+]
+YARD = Material(m.srgb(122, 119, 112), pattern=PATTERNS["asphalt"], pattern_scale_m=2.0)
+LAND = {
+    "urban": [LAWN, YARD],
+    "town": [LAWN],
+    "suburb": [LAWN],
+    "highway": [LAWN, LAWN, CROPS[1]],
+    "country": [LAWN, *CROPS],
+}
 LINES = {"white": Material(m.srgb(200, 200, 194), 0.8), "yellow": Material(m.srgb(196, 152, 42), 0.8)}
 
 
 def ground_mesh(
-    network: Network, coverage: Coverage, terrain: Terrain, fill: np.ndarray, corners: list[Strip], ground: Material
+    network: Network, coverage: Coverage, terrain: Terrain, fill: np.ndarray, corners: Corners, grounds: list[Material]
 ) -> Mesh:
-    """Everything one stands on, in OpenDRIVE's world. `fill` and `corners` complete the junctions."""
+    """Everything one stands on, in OpenDRIVE's world. `fill` and `corners` complete the junctions.
+
+    The first of `grounds` lies along the roads; with more than one, the land is laid out in fields of all of them.
+    """
+    ground = grounds[0]
     shapes: dict[tuple[Material, int], list[Shape]] = defaultdict(list)
     shapes[ASPHALT, ROAD].append(panels(fill))
-    for strip in corners:
+    shapes[PAVING, PAVEMENT].append(panels(corners.behind_m + [0, 0, KERB_M]))
+    for strip in corners.strips:
         _raise(shapes, strip)
         outer = strip.left_m if strip.lane > 0 else strip.right_m
         shapes[KERB, PAVEMENT].append(band(outer + [0, 0, KERB_M], outer - [0, 0, 0.6]))
@@ -67,7 +85,8 @@ def ground_mesh(
         shapes[KERB, PAVEMENT].extend(skirts(road))
         for shape, is_parapet in decks(road, terrain):
             shapes[CONCRETE, WALL if is_parapet else BRIDGE].append(shape)
-    shapes[ground, TERRAIN].extend(_terrain(terrain))
+    for shape, field in _terrain(terrain):
+        shapes[grounds[field % len(grounds)], TERRAIN].append(shape)
     parts = Assembly()
     for (material, tag), found in shapes.items():
         parts.add(together(found), material, tag)
@@ -94,7 +113,8 @@ def band(left_m: np.ndarray, right_m: np.ndarray, lift_m: float = 0.0) -> Shape:
     return surface(grid, smooth=False)
 
 
-def _terrain(terrain: Terrain) -> Iterator[Shape]:
+def _terrain(terrain: Terrain) -> Iterator[tuple[Shape, int]]:
+    """The land in squares, with the number of the field that each belongs to."""
     rows, columns = terrain.shape
     for row in range(0, rows - 1, PART_NODES):
         for column in range(0, columns - 1, PART_NODES):
@@ -103,22 +123,5 @@ def _terrain(terrain: Terrain) -> Iterator[Shape]:
             )
             if np.ptp(part[..., 2]) < FLAT_M:
                 part = part[:: len(part) - 1, :: part.shape[1] - 1]
-            yield surface(part[:, ::-1], smooth=False)
-    yield _surroundings(terrain)
-
-
-def _surroundings(terrain: Terrain) -> Shape:
-    """A ring of ground from the terrain's border to the distance, and a floor below all, which no gap shows through."""
-    rows, columns = terrain.shape
-    border = terrain.nodes_m(slice(0, rows, rows - 1), slice(0, columns, columns - 1))
-    (low_x, low_y), (high_x, high_y) = border[0, 0, :2], border[-1, -1, :2]
-    level = float(np.median(np.concatenate([terrain.height_m[0], terrain.height_m[-1]])))
-    floor = float(terrain.height_m.min()) - 0.3
-    lows = [(low_x, low_y), (high_x, low_y), (high_x, high_y), (low_x, high_y)]
-    out = [
-        (x + dx * FAR_M, y + dy * FAR_M)
-        for (x, y), (dx, dy) in zip(lows, ((-1, -1), (1, -1), (1, 1), (-1, 1)), strict=True)
-    ]
-    quads = [[(*lows[i], level), (*out[i], level), (*out[i - 3], level), (*lows[i - 3], level)] for i in range(4)]
-    quads.append([(x, y, floor) for x, y in lows])
-    return panels(np.array(quads))
+            i, j = row // PART_NODES // 2, column // PART_NODES // 3
+            yield surface(part[:, ::-1], smooth=False), (i * 7 + j * 13 + i * j * 5) % 11

@@ -6,9 +6,12 @@ from functools import cached_property
 import numpy as np
 
 from simulator.carla.loopback import parts
-from simulator.carla.loopback.roadsides import corner_pavements
+from simulator.carla.loopback.roadsides import Corners, corner_pavements
 from simulator.carla.loopback.sounding import Sounding
-from simulator.carla.loopback.streets import LAWN, ground_mesh
+from simulator.carla.loopback.horizon import horizon
+from simulator.carla.loopback.props import Prop, set_down
+from simulator.carla.loopback.scenery import STYLES, plan, style_name_of
+from simulator.carla.loopback.streets import LAND, ground_mesh
 from simulator.carla.unreal import Transform
 from simulator.embedded.mesh import Mesh, join
 from simulator.embedded.stage import Stage
@@ -57,8 +60,9 @@ class Town:
         center = parts.square_of(x_m, -y_m)
         key = (center, night, device)
         if key not in self._stages:
-            squares = parts.near(self._ground, center, SEEN_M)
-            self._stages[key] = Stage(join([self._ground[square] for square in squares]), device)
+            seen = [self._ground[square] for square in parts.near(self._ground, center, SEEN_M)]
+            props = [prop for square in parts.near(self._props, center, SEEN_M) for prop in self._props[square]]
+            self._stages[key] = Stage(join([*seen, *set_down(props, night), self._horizon]), device)
             while len(self._stages) > STAGES_KEPT:
                 self._stages.popitem(last=False)
         self._stages.move_to_end(key)
@@ -69,16 +73,36 @@ class Town:
         return Coverage(self.network)
 
     @cached_property
-    def _ground_mesh(self) -> Mesh:
-        # in this order: each step sees what those before it have covered
+    def terrain(self) -> Terrain:
+        _ = self._junctions  # they cover ground, too
+        return Terrain(self.coverage)
+
+    @cached_property
+    def _junctions(self) -> tuple[np.ndarray, Corners]:
+        """In this order: the pavements see what has been filled."""
         fill = fill_junctions(self.network, self.coverage)
-        corners = corner_pavements(self.network, self.coverage)
-        self.terrain = Terrain(self.coverage)
-        return ground_mesh(self.network, self.coverage, self.terrain, fill, corners, LAWN)
+        return fill, corner_pavements(self.network, self.coverage)
+
+    @cached_property
+    def _ground_mesh(self) -> Mesh:
+        return ground_mesh(self.network, self.coverage, self.terrain, *self._junctions, LAND[style_name_of(self.name)])
 
     @cached_property
     def _ground(self) -> dict[parts.Square, Mesh]:
         return parts.cut(self._ground_mesh)
+
+    @cached_property
+    def _props(self) -> dict[parts.Square, list[Prop]]:
+        found: dict[parts.Square, list[Prop]] = {}
+        for prop in plan(self.name, self.network, self.coverage, self.terrain):
+            found.setdefault(parts.square_of(prop.x_m, prop.y_m), []).append(prop)
+        return found
+
+    @cached_property
+    def _horizon(self) -> Mesh:
+        style = style_name_of(self.name)
+        rng = np.random.default_rng(len(self.name))
+        return horizon(self.terrain, LAND[style][0], STYLES[style].hills_m, STYLES[style].city, rng)
 
     @cached_property
     def _sounding(self) -> Sounding:

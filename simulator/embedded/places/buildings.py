@@ -83,8 +83,11 @@ def find_room(site: Site, s: float, side: int, width_m: float, depth_m: float, t
     return Frame(origins[np.argmax(ok)], yaw)
 
 
-def town_house(site: Site, frame: Frame, width_m: float, depth_m: float) -> None:
-    """Three to seven storeys: shop or flats on the ground floor, rows of windows, cornice, flat or pitched roof."""
+def town_house(site: Site, frame: Frame, width_m: float, depth_m: float, *, all_round: bool = False) -> None:
+    """Three to seven storeys: shop or flats on the ground floor, rows of windows, cornice, flat or pitched roof.
+
+    `all_round` gives it windows at the sides and the back, too.
+    """
     rng, palette = site.rng, site.asset_set
     storey = float(rng.uniform(2.9, 3.5))
     ground = float(rng.uniform(3.4, 4.2))
@@ -100,6 +103,9 @@ def town_house(site: Site, frame: Frame, width_m: float, depth_m: float) -> None
     site.boxes(frame, (-depth_m / 2, 0, height / 2), (depth_m, width_m, height), wall, BUILDING)
     if modelled:
         _window_rows(site, frame, width_m, ground, storey, floors)
+        if all_round:
+            for side, wide in _other_sides(frame, width_m, depth_m):
+                _window_rows(site, side, wide, ground - storey, storey, floors + 1)
     if rng.uniform() < 0.75:
         _shop(site, frame, width_m, ground)
     else:
@@ -118,6 +124,14 @@ def town_house(site: Site, frame: Frame, width_m: float, depth_m: float) -> None
         y = rng.uniform(-0.4, 0.4, count) * width_m
         centers = np.stack([-rng.uniform(0.3, 0.8, count) * depth_m, y, np.full(count, height + 0.8)], 1)
         site.boxes(frame, centers, (1.6, 2.2, 1.7), trim, BUILDING)
+
+
+def _other_sides(frame: Frame, width_m: float, depth_m: float) -> list[tuple[Frame, float]]:
+    """Frames like that of the front, and their widths: to the left, to the right, at the back."""
+    middles = np.array([(-depth_m / 2, width_m / 2, 0), (-depth_m / 2, -width_m / 2, 0), (-depth_m, 0, 0)])
+    turns, wide = (np.pi / 2, -np.pi / 2, np.pi), (depth_m, depth_m, width_m)
+    origins = frame.world(middles)[:, :2]
+    return [(Frame(xy, frame.yaw_rad + turn), w) for xy, turn, w in zip(origins, turns, wide, strict=True)]
 
 
 def _window_rows(site: Site, frame: Frame, width_m: float, ground_m: float, storey_m: float, floors: int) -> None:
@@ -240,8 +254,11 @@ def gable_roof(
     site.add(Shape(frame.world(turned(gables)), np.array([[0, 2, 1], [3, 5, 4]])[:, ::-1]), wall, BUILDING)
 
 
-def house(site: Site, frame: Frame, width_m: float, depth_m: float) -> None:
-    """A detached house of one or two storeys: gable roof, windows, door with porch, chimney, garage."""
+def house(site: Site, frame: Frame, width_m: float, depth_m: float, *, all_round: bool = False) -> None:
+    """A detached house of one or two storeys: gable roof, windows, door with porch, chimney, garage.
+
+    `all_round` gives it windows at the sides and the back, too.
+    """
     rng, palette = site.rng, site.asset_set
     storey = float(rng.uniform(2.6, 2.9))
     floors = int(rng.choice([1, 2], p=[0.35, 0.65]))
@@ -276,6 +293,11 @@ def house(site: Site, frame: Frame, width_m: float, depth_m: float) -> None:
                 pane,
                 BUILDING,
             )
+    for side, across in _other_sides(frame, width_m, depth_m) if all_round else ():
+        at = (np.arange(2) - 0.5) * across / 2
+        at, up = (g.ravel() for g in np.meshgrid(at, z))
+        site.panels(side, upright(0.02, at, up, wide + 0.2, tall + 0.2), STONE, BUILDING)
+        site.panels(side, upright(0.045, at, up, wide * 0.94, tall), m.GLASS, BUILDING)
     site.boxes(frame, (0.04, y[door], 1.25), (0.1, 1.3, 2.4), STONE, BUILDING)
     site.boxes(frame, (0.07, y[door], 1.2), (0.12, 1.0, 2.1), Material(m.drawn(DOORS, rng), 0.5, 0.2), BUILDING)
     site.boxes(frame, (0.5, y[door], 2.6), (1.2, 1.9, 0.12), roof, BUILDING)
