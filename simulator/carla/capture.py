@@ -40,6 +40,7 @@ KINDS = {
     "depth": "sensor.camera.depth",
     "wide": "sensor.camera.instance_segmentation",
 }
+ROUND_TRIPS = 4
 PICTURE = ("rgb", "instance", "semantic", "depth")
 
 
@@ -58,10 +59,13 @@ class Feed:
         self._early: dict[int, Any] = {}
         self._listening = False
 
-    def listen(self) -> None:
-        if not self._listening:
-            self._listening = True
-            self._sensor.listen(self._arrived.put)
+    def listen(self) -> bool:
+        """Whether it did not listen before."""
+        if self._listening:
+            return False
+        self._listening = True
+        self._sensor.listen(self._arrived.put)
+        return True
 
     def stop(self) -> None:
         if self._listening:
@@ -109,12 +113,17 @@ class Rig:
 
     def listen(self, names: Iterable[str]) -> None:
         """Exactly these cameras send images."""
-        wanted = set(names)
+        wanted, begun = set(names), False
         for name, feed in self.feeds.items():
             if name in wanted:
-                feed.listen()
+                begun |= feed.listen()
             else:
                 feed.stop()
+        if begun:
+            # The client subscribes on a connection of its own, after `listen` has returned: a tick now could come before
+            # the server knows. Calls that wait for their answer give the subscription the time of as many round trips.
+            for _ in range(ROUND_TRIPS):
+                self._connection.world.get_weather()
 
     def moves(self, pose: Transform) -> list[Any]:
         """Commands that put every camera there."""
