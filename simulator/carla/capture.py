@@ -120,8 +120,8 @@ class Rig:
             else:
                 feed.stop()
         if begun:
-            # The client subscribes on a connection of its own, after `listen` has returned: a tick now could come before
-            # the server knows. Calls that wait for their answer give the subscription the time of as many round trips.
+            # The client subscribes on a connection of its own after `listen` has returned, so a tick now could come before
+            # the server knows. Calls that wait for an answer give the subscription the time of as many round trips.
             for _ in range(ROUND_TRIPS):
                 self._connection.world.get_weather()
 
