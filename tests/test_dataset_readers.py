@@ -220,7 +220,7 @@ def test_the_source_is_recorded(tmp_path):
     assert ds.sources().tolist() == ["stand-in"]
 
 
-@pytest.mark.parametrize("spec", ["", "kitti", "kitti:", "yolo:/data", "/data"])
+@pytest.mark.parametrize("spec", ["", "kitti", "kitti:", "tfrecord:/data", "/data"])
 def test_an_unknown_address_lists_the_known_ones(tmp_path, spec):
     with pytest.raises(InputError, match=r"kitti:DIR, coco:FILE\.json"):
         open_source(spec, tmp_path / "s")

@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +56,7 @@ class Ingest:
                 try:
                     image = read()
                     frame = self._frame(image)
-                    objects = self._objects(image.labels, frame)
+                    objects = self._objects(in_pixels(image, frame), frame)
                 except InputError as error:
                     self._exclude(error)
                     continue
@@ -96,6 +96,8 @@ class Ingest:
             group=self._group(image),
             source=self._source,
             camera=self._camera or image.camera,
+            time_of_day=image.time_of_day,
+            weather=image.weather,
         )
 
     def _group(self, image: LabelledImage) -> str:
@@ -138,6 +140,14 @@ class Ingest:
             location_xyz_m=[label.location_xyz_m for label in kept],
             yaw_rad=[label.yaw_rad for label in kept],
         )
+
+
+def in_pixels(image: LabelledImage, frame: Frame) -> Sequence[Label]:
+    """The image's labels with boxes in pixels."""
+    if not image.boxes_are_shares:
+        return image.labels
+    size = np.array([frame.width_px, frame.height_px] * 2)
+    return [replace(label, box_xyxy_px=tuple(size * label.box_xyxy_px)) for label in image.labels]
 
 
 def clipped(label: Label, frame: Frame) -> tuple[np.ndarray, float]:

@@ -37,6 +37,9 @@ class LabelledImage:
     declared_size_px: tuple[int, int] | None = None  # (width, height) that the label file states
     camera: Camera | None = None
     group: str | None = None
+    time_of_day: str | None = None
+    weather: str | None = None
+    boxes_are_shares: bool = False  # boxes are given in shares of the image's width and height, not in pixels
 
 
 class Reader(Protocol):
