@@ -14,13 +14,14 @@ from simulator.carla.loopback import control
 ROOT = Path(__file__).parents[1]
 
 CALL = """
-import importlib, json, sys
+import importlib, json, os, sys
 import carla
 module, name, port, arguments = sys.argv[1], sys.argv[2], int(sys.argv[3]), json.loads(sys.argv[4])
 client = carla.Client("127.0.0.1", port, 1)
 client.set_timeout(20.0)
 answer = getattr(importlib.import_module(module), name)(client, **arguments)
 print("\\nANSWER " + json.dumps(answer), flush=True)
+os._exit(0)  # the library's threads may abort a process that ends while a sensor listens
 """
 
 

@@ -16,6 +16,7 @@ import logging
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dataset.errors import InputError
 from simulator.carla.loopback.episode import Episode
@@ -35,6 +36,10 @@ RATE_HELP = {
     "loading_s": "seconds after the start in which connections are refused, as by a server that is loading",
     "version": "the version that the server tells",
 }
+
+if TYPE_CHECKING:
+    from simulator.carla.loopback.painter import Painter
+    from simulator.carla.loopback.town import Town
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -61,15 +66,17 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
 async def serve(options: argparse.Namespace) -> None:
     """Until SIGTERM or SIGINT."""
 
-    def painter(episode: Episode):
-        from simulator.carla.loopback.painter import Painter  # late: the renderer takes seconds to import
+    def painter(episode: Episode) -> "Painter":
+        from simulator.carla.loopback.painter import Painter
 
         return Painter(episode.town, device=options.device)
 
-    def town(opendrive: str, name: str):
-        from simulator.carla.loopback.town import Town
+    def town(opendrive: str, name: str) -> "Town":
+        from simulator.carla.loopback.town import Town  # late: it takes seconds, wrong options show at once
 
-        return Town(opendrive, name)
+        made = Town(opendrive, name)
+        made.ground_m(0.0, 0.0)  # builds its surfaces now, while the client waits for the map anyway
+        return made
 
     maps = Maps(options.maps)
     rates = FaultRates(**{f.name: getattr(options, f.name) for f in dataclasses.fields(FaultRates)})

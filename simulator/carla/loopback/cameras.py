@@ -51,6 +51,10 @@ class Cameras:
         self._waiting: set[asyncio.Future] = set()
         self.painted = 0
 
+    async def prepare(self, episode: Episode) -> None:
+        """Make the painter now. Raises what making it raises: InputError for a device that is not there."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._painter_of, episode)
+
     def take(self, episode: Episode) -> None:
         """Have this frame painted for the cameras that are due. Returns at once."""
         if episode.settings.no_rendering:
@@ -107,17 +111,22 @@ class Cameras:
         time_s: float,
     ) -> None:
         """In the painting thread."""
-        if self._painter is None or self._painter[0] != episode.episode_id:
-            self._close_painter()
-            self._painter = (episode.episode_id, self._make_painter(episode))
+        painter = self._painter_of(episode)
         for shot in shots:
-            picture = self._painter[1].paint(shot.view, bodies, weather, color=shot.color, frame=frame)
+            picture = painter.paint(shot.view, bodies, weather, color=shot.color, frame=frame)
             for sensor in shot.sensors:
                 message = wire.image_message(
                     sensor.blueprint.id, picture, shot.view.fov_deg, frame, time_s, shot.view.transform
                 )
                 loop.call_soon_threadsafe(self._streams.send_image, sensor.stream_id, message)
             self.painted += 1
+
+    def _painter_of(self, episode: Episode) -> Paints:
+        """In the painting thread: one painter an episode."""
+        if self._painter is None or self._painter[0] != episode.episode_id:
+            self._close_painter()
+            self._painter = (episode.episode_id, self._make_painter(episode))
+        return self._painter[1]
 
     def _close_painter(self) -> None:
         if self._painter is not None:

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from simulator.carla.loopback import motion, wire
-from simulator.carla.loopback.actors import ZERO, Actor, Vector
+from simulator.carla.loopback.actors import ZERO, Actor
 from simulator.carla.loopback.blueprints import Blueprint, library, spectator_blueprint
 from simulator.carla.loopback.faults import Faults
 from simulator.carla.loopback.geometry import attached, overlap
@@ -14,19 +14,12 @@ from simulator.carla.loopback.records import Body, Weather
 from simulator.carla.loopback.rpc import Refused
 from simulator.carla.unreal import Transform
 
+if TYPE_CHECKING:
+    from simulator.carla.loopback.town import Town
+
 COLLISION = "Spawn failed because of collision at spawn position"
 INVALID = "Spawn failed because of invalid actor description"
 SPAWN_GAP_M = 0.02  # boxes may come this close: neighbours bumper to bumper are no collision
-
-
-class Place(Protocol):
-    """The town, as far as the world needs it; `simulator.carla.loopback.town.Town` is one."""
-
-    def ground_m(self, x_m: float, y_m: float) -> float: ...
-
-    def spawn_points(self) -> list[Transform]: ...
-
-    def cast(self, origin_m: Vector, direction: Vector, distance_m: float) -> tuple[Vector, int] | None: ...
 
 
 @dataclass(frozen=True)
@@ -63,7 +56,7 @@ class Episode:
     episode_id: int
     map_name: str
     opendrive: str
-    town: Place
+    town: "Town"
     ids: Ids
     faults: Faults
     settings: Settings = field(default_factory=Settings)
@@ -93,7 +86,7 @@ class Episode:
         pose = transform if parent is None else attached(parent.transform, transform)
         actor = Actor(-1, blueprint, attributes, pose, physics=blueprint.is_vehicle or blueprint.is_walker)
         if blueprint.is_walker and parent is None:  # Unreal lifts the capsule out of the ground
-            standing_m = self.town.ground_m(pose.x_m, pose.y_m) + actor.origin_height_m
+            standing_m = motion.ground_below_m(self.town, pose.x_m, pose.y_m, pose.z_m) + actor.origin_height_m
             pose = pose._replace(z_m=max(pose.z_m, standing_m))
             actor.transform = pose
         if parent is None and not blueprint.is_prop and self._blocked(actor):

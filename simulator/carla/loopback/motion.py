@@ -21,10 +21,23 @@ MASS_KG = 1500.0  # of a vehicle, where an impulse meets it
 WHEELBASE_SHARE = 0.6  # of the length
 STILL_M_S = 0.02
 JUMP_M_S = 4.2
+CONTACT_M = 1e-4
+STEP_UP_M = 0.6  # what is higher than this above the feet is a ceiling, a bridge perhaps, and no kerb
+DEEPEST_M = 1000.0
 
 
 class Ground(Protocol):
+    """What a town tells of its surfaces."""
+
     def ground_m(self, x_m: float, y_m: float) -> float: ...
+
+    def cast(self, origin: Vector, direction: Vector, distance_m: float) -> tuple[Vector, int] | None: ...
+
+
+def ground_below_m(ground: Ground, x_m: float, y_m: float, z_m: float) -> float:
+    """Height of the surface that something at `z_m` stands on or falls to; the highest where it is below all."""
+    met = ground.cast((x_m, y_m, z_m + STEP_UP_M), (0.0, 0.0, -1.0), DEEPEST_M)
+    return ground.ground_m(x_m, y_m) if met is None else met[0][2]
 
 
 def step(actor: Actor, delta_s: float, ground: Ground) -> None:
@@ -118,11 +131,11 @@ def _advance(actor: Actor, delta_s: float) -> None:
 def _fall(actor: Actor, delta_s: float, ground: Ground) -> None:
     """Down to the ground, or along it; a vehicle leans as the ground below it does."""
     t, (vx, vy, vz) = actor.transform, actor.velocity
-    resting_z = ground.ground_m(t.x_m, t.y_m) + actor.origin_height_m
+    resting_z = ground_below_m(ground, t.x_m, t.y_m, t.z_m - actor.origin_height_m) + actor.origin_height_m
     if actor.gravity:
         vz -= GRAVITY_M_S2 * delta_s
     z = t.z_m + vz * delta_s
-    if z > resting_z + 1e-4:
+    if z > resting_z + CONTACT_M:
         actor.transform, actor.velocity = t._replace(z_m=z), (vx, vy, vz)
         return
     actor.transform, actor.velocity = t._replace(z_m=resting_z), (vx, vy, 0.0)
@@ -131,14 +144,14 @@ def _fall(actor: Actor, delta_s: float, ground: Ground) -> None:
 
 
 def _leaning(actor: Actor, ground: Ground) -> Transform:
-    t = actor.transform
-    (ahead_x, ahead_y), (length, width, _) = heading_of(t), actor.extent_m
+    """Pitch and roll by the ground in front of the middle and to its right."""
+    t, (ahead_x, ahead_y), (length, width, _) = actor.transform, heading_of(actor.transform), actor.extent_m
 
-    def height(along: float, right: float) -> float:
-        return ground.ground_m(t.x_m + along * ahead_x - right * ahead_y, t.y_m + along * ahead_y + right * ahead_x)
+    def rise(dx: float, dy: float) -> float:
+        return ground_below_m(ground, t.x_m + dx, t.y_m + dy, t.z_m) - t.z_m
 
-    pitch = math.degrees(math.atan2(height(length, 0) - height(-length, 0), 2 * length))
-    roll = math.degrees(math.atan2(height(0, -width) - height(0, width), 2 * width))
+    pitch = math.degrees(math.atan2(rise(length * ahead_x, length * ahead_y), length))
+    roll = -math.degrees(math.atan2(rise(-width * ahead_y, width * ahead_x), width))
     return t._replace(pitch_deg=pitch, roll_deg=roll)
 
 

@@ -5,18 +5,22 @@ import os
 import resource
 import socket
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from dataset.errors import InputError
 from simulator.carla.loopback import wire
 from simulator.carla.loopback.actor_functions import Functions
 from simulator.carla.loopback.actors import Vector
 from simulator.carla.loopback.cameras import Cameras, Paints
-from simulator.carla.loopback.episode import Episode, Ids, Place, Settings
+from simulator.carla.loopback.episode import Episode, Ids, Settings
 from simulator.carla.loopback.faults import Faults
 from simulator.carla.loopback.maps import Maps
 from simulator.carla.loopback.rpc import RpcPort
 from simulator.carla.loopback.sight import hits
 from simulator.carla.loopback.streams import Streams
+
+if TYPE_CHECKING:
+    from simulator.carla.loopback.town import Town
 
 FREE_RUNNING_S = 1 / 60  # the step of asynchronous mode on an idle machine
 LONGEST_STEP_S = 0.1  # of simulated time, in asynchronous mode
@@ -36,7 +40,7 @@ class Server:
         maps: Maps,
         map_name: str,
         faults: Faults,
-        make_town: Callable[[str, str], Place],
+        make_town: Callable[[str, str], "Town"],
         make_painter: Callable[[Episode], Paints],
         first_actor_id: int = 1,
     ):
@@ -57,6 +61,7 @@ class Server:
 
     async def run(self, on_ready: Callable[[], None], stop: asyncio.Event) -> None:
         """Serve until `stop` is set."""
+        await self.cameras.prepare(self.episode)
         await asyncio.sleep(self.faults.rates.loading_s)
         await self._listen()
         clock = asyncio.create_task(self._clock())
