@@ -59,9 +59,15 @@ class Course:
         return x0 + u * cos - v * sin, y0 + u * sin + v * cos, heading0 + turn
 
     def curvature(self, s_m: np.ndarray) -> np.ndarray:
-        """Per metre, positive to the left; by differences, for deciding how finely to cut."""
-        before, after = self.pose(s_m - 0.05)[2], self.pose(s_m + 0.05)[2]
-        return ((after - before + np.pi) % (2 * np.pi) - np.pi) / 0.1
+        """Per metre, positive to the left."""
+        index = np.clip(np.searchsorted(self.starts_m, s_m, side="right") - 1, 0, None)
+        start, _, _, _, length, from_k, to_k = self._table[index].T
+        bent = from_k + (to_k - from_k) * (s_m - start) / np.maximum(length, 1e-9)
+        for number, piece in enumerate(self.pieces):
+            if piece.u is not None and (mine := index == number).any():
+                before, after = self.pose(s_m[mine] - 0.05)[2], self.pose(s_m[mine] + 0.05)[2]
+                bent[mine] = (after - before) / 0.1
+        return bent
 
 
 def _clothoid(along: np.ndarray, curvature: np.ndarray, bend: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

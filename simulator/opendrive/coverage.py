@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from simulator.opendrive.network import Network
-from simulator.opendrive.strips import Strip, lane_strips
+from simulator.opendrive.strips import Strip
 
 CELL_M = 0.5
 MARGIN_M = 80.0  # of ground about the roads
@@ -39,8 +39,8 @@ class Coverage:
         self.kind = np.zeros((rows, columns), np.uint8)
         self.low_m = np.full((rows, columns), np.inf, np.float32)  # of the lowest surface
         self.high_m = np.full((rows, columns), -np.inf, np.float32)
-        for road in network.roads.values():
-            self.add(lane_strips(road))
+        for strips in network.lanes.values():
+            self.add(strips)
 
     def add(self, strips: Iterable[Strip]) -> None:
         """Cover the cells of the strips; where several lie, a carriageway outranks what is raised, that what is green."""

@@ -4,58 +4,63 @@ import numpy as np
 from scipy import ndimage
 
 from simulator.opendrive.coverage import CARRIAGEWAY, CELL_M, FREE, RAISED, Coverage, cover_of, points_in
-from simulator.opendrive.network import Network
-from simulator.opendrive.road import Road
-from simulator.opendrive.strips import lane_strips
+from simulator.opendrive.network import Junction, Network
+from simulator.opendrive.strips import Strip
 
 CLOSED_M = 1.6  # gaps narrower than twice that are filled
 ISLAND_M2 = 90.0  # enclosed gaps smaller than that are filled
-SUNK_M = 0.012  # below the lanes' own surface
+SUNK_M = 0.02  # below the lanes' own surface
+PIECE = 6  # cells of a piece where the ground slopes
 
 
 def fill_junctions(network: Network, coverage: Coverage) -> np.ndarray:
     """Quadrilaterals (N, 4, 3), counter-clockwise seen from above, that fill the gaps; they are marked as covered."""
     quads = [np.zeros((0, 4, 3))]
     for junction in network.junctions.values():
-        roads = [network.roads[name] for name in junction.connecting_roads if name in network.roads]
-        if roads:
-            quads.append(_fill(coverage, roads))
+        if strips := lanes_of(network, junction):
+            quads.append(_fill(coverage, strips))
     return np.concatenate(quads)
 
 
-def pave_around(roads: list[Road], coverage: Coverage, width_m: float) -> np.ndarray:
-    """Quadrilaterals (N, 4, 3) over free ground within `width_m` of a junction's roads, but not at their very edge.
+def lanes_of(network: Network, junction: Junction) -> list[Strip]:
+    """The lanes that cross a junction."""
+    return [strip for name in junction.connecting_roads for strip in network.lanes.get(name, ())]
+
+
+def pave_around(strips: list[Strip], coverage: Coverage, width_m: float) -> np.ndarray:
+    """Quadrilaterals (N, 4, 3) over free ground within `width_m` of a junction's lanes, but not at their very edge.
 
     They lie at the roads' height; the ground is marked as raised.
     """
-    window = _window(coverage, roads, width_m + 1.0)
+    window = _window(coverage, strips, width_m + 1.0)
     kind = coverage.kind[window]
     own = np.zeros(kind.shape, bool)
-    for road in roads:
-        for strip in lane_strips(road):
-            if cover_of(strip.kind) != CARRIAGEWAY:
-                continue
+    for strip in strips:
+        if cover_of(strip.kind) == CARRIAGEWAY:
             row, column = coverage.cells(points_in(strip)[:, :2])
             own[row - window[0].start, column - window[1].start] = True
     from_own, nearest = ndimage.distance_transform_edt(~own, return_indices=True)
     from_any = ndimage.distance_transform_edt(kind != CARRIAGEWAY)
     near = (from_own * CELL_M <= width_m) & (from_any * CELL_M >= 1.0) & (kind == FREE)
-    return _surface(coverage, window, near, coverage.low_m[window][tuple(nearest)], RAISED)
+    height = coverage.low_m[window][tuple(nearest)]
+    _mark(coverage, window, near, height, RAISED)
+    # a cell further, to meet what lies beside it, but never as far as a carriageway
+    return _runs(ndimage.binary_dilation(near) & (from_any * CELL_M >= 1.0), height, coverage, window)
 
 
-def _window(coverage: Coverage, roads: list[Road], margin_m: float) -> tuple[slice, slice]:
-    edges = [edge for road in roads for strip in lane_strips(road) for edge in (strip.left_m, strip.right_m)]
-    within = np.concatenate(edges)[:, :2]
+def _window(coverage: Coverage, strips: list[Strip], margin_m: float) -> tuple[slice, slice]:
+    within = np.concatenate([edge[:, :2] for strip in strips for edge in (strip.left_m, strip.right_m)])
     first_row, first_column = coverage.cells(within.min(axis=0) - margin_m)
     last_row, last_column = coverage.cells(within.max(axis=0) + margin_m)
     return slice(int(first_row), int(last_row) + 1), slice(int(first_column), int(last_column) + 1)
 
 
-def _fill(coverage: Coverage, roads: list[Road]) -> np.ndarray:
-    window = _window(coverage, roads, 2.0)
+def _fill(coverage: Coverage, strips: list[Strip]) -> np.ndarray:
+    """A bed under the whole junction and a little into its arms: it shows in the gaps, and in the seams between roads."""
+    window = _window(coverage, strips, 2.0)
     kind = coverage.kind[window]
     tarred = kind == CARRIAGEWAY
-    reach = int(round(CLOSED_M / CELL_M))
+    reach = round(CLOSED_M / CELL_M)
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     wide = np.pad(tarred, reach + 1)
     closed = ndimage.binary_closing(wide, x * x + y * y <= reach * reach)[
@@ -66,31 +71,38 @@ def _fill(coverage: Coverage, roads: list[Road]) -> np.ndarray:
         area = np.bincount(holes.ravel())[1:] * CELL_M**2
         small = np.concatenate([[False], area < ISLAND_M2])
         closed = closed | small[holes]
-    gap = closed & (kind == FREE)
-    nearest = ndimage.distance_transform_edt(~tarred, return_distances=False, return_indices=True)
-    return _surface(coverage, window, gap, coverage.low_m[window][tuple(nearest)], CARRIAGEWAY)
+    closed &= tarred | (kind == FREE)
+    height = _height(coverage, window, tarred)
+    _mark(coverage, window, closed & (kind == FREE), height, CARRIAGEWAY)
+    return _runs(closed, height - SUNK_M, coverage, window)
 
 
-def _surface(
-    coverage: Coverage, window: tuple[slice, slice], gap: np.ndarray, height: np.ndarray, cover: int
-) -> np.ndarray:
-    """Quadrilaterals over the cells of `gap`, which are marked."""
-    if not gap.any():
-        return np.zeros((0, 4, 3))
-    x0, y0 = coverage.origin_m + CELL_M * np.array([window[1].start, window[0].start])
-    rows, columns = np.nonzero(gap)
-    points = np.stack([x0 + (columns + 0.5) * CELL_M, y0 + (rows + 0.5) * CELL_M, height[gap]], -1)
+def _height(coverage: Coverage, window: tuple[slice, slice], known: np.ndarray) -> np.ndarray:
+    """Of each cell of the window, from the nearest known one."""
+    nearest = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
+    return coverage.low_m[window][tuple(nearest)]
+
+
+def _mark(coverage: Coverage, window: tuple[slice, slice], mask: np.ndarray, height: np.ndarray, cover: int) -> None:
+    rows, columns = np.nonzero(mask)
+    first = np.array([window[1].start, window[0].start])
+    xy = coverage.origin_m + (np.stack([columns, rows], -1) + first + 0.5) * CELL_M
+    points = np.concatenate([xy, height[mask][:, None]], axis=1)
     coverage.mark(points, np.full(len(points), cover, np.uint8))
-    return _runs(gap, height, x0, y0)
 
 
-def _runs(gap: np.ndarray, height: np.ndarray, x0: float, y0: float) -> np.ndarray:
-    """One quadrilateral for each run of cells in a row, half a cell wider than the run, to meet its neighbours."""
-    change = np.diff(np.pad(gap, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-    row, start = np.nonzero(change == 1)
-    _, end = np.nonzero(change == -1)
-    left, right = x0 + (start - 0.5) * CELL_M, x0 + (end + 0.5) * CELL_M
-    low, high = y0 + (row - 0.5) * CELL_M, y0 + (row + 1.5) * CELL_M
-    z_left, z_right = height[row, start] - SUNK_M, height[row, end - 1] - SUNK_M
-    corners = [(left, low, z_left), (right, low, z_right), (right, high, z_right), (left, high, z_left)]
-    return np.stack([np.stack(corner, -1) for corner in corners], 1)
+def _runs(mask: np.ndarray, height: np.ndarray, coverage: Coverage, window: tuple[slice, slice]) -> np.ndarray:
+    """Quadrilaterals (N, 4, 3) over the mask's cells: one for each run of cells in a row, in pieces on a slope."""
+    # heights where cells meet, so that the rows of a slope join
+    node = np.pad(height, 1, mode="edge")
+    node = (node[1:, 1:] + node[1:, :-1] + node[:-1, 1:] + node[:-1, :-1]) / 4
+    padded = np.pad(mask, ((0, 0), (1, 1)))
+    change = np.diff(padded.astype(np.int8), axis=1)
+    inside = np.zeros(change.shape, bool)
+    if mask.any() and np.ptp(height[mask]) > 0.01:
+        inside[:, ::PIECE] = (padded[:, 1:] & padded[:, :-1])[:, ::PIECE]
+    row, start = np.nonzero((change == 1) | inside)
+    _, end = np.nonzero((change == -1) | inside)
+    x0, y0 = coverage.origin_m + CELL_M * np.array([window[1].start, window[0].start])
+    corners = [(row, start), (row, end), (row + 1, end), (row + 1, start)]
+    return np.stack([np.stack([x0 + c * CELL_M, y0 + r * CELL_M, node[r, c]], -1) for r, c in corners], 1)

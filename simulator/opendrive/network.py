@@ -11,6 +11,7 @@ from dataset.errors import InputError
 from simulator.opendrive.course import Course, Piece
 from simulator.opendrive.profile import Cubics
 from simulator.opendrive.road import Lane, Road, RoadMark, Section
+from simulator.opendrive.strips import Strip, lane_strips
 
 REMEDY = "give an OpenDRIVE 1.4 file (.xodr), as CARLA writes it"
 SPEED_UNITS_M_S = {"m/s": 1.0, "km/h": 1 / 3.6, "mph": 0.44704}
@@ -28,6 +29,11 @@ class Junction:
 class Network:
     roads: dict[str, Road]
     junctions: dict[str, Junction]
+
+    @cached_property
+    def lanes(self) -> dict[str, list[Strip]]:
+        """The lanes of each road, cut into strips."""
+        return {name: list(lane_strips(road)) for name, road in self.roads.items()}
 
     @cached_property
     def bounds_m(self) -> tuple[float, float, float, float]:

@@ -37,7 +37,7 @@ from simulator.scene import Place
 VARIANTS = {"town house": 24, "house": 14, "block": 10, "tree": 9, "bush": 4, "bench": 2}
 HOUSE_DEPTH_M, TOWN_HOUSE_DEPTH_M, BLOCK_DEPTH_M = 9.0, 13.0, 18.0
 HEDGE_M = RAIL_M = FENCE_M = 4.0  # length of a piece
-LAMP_REACH_M = 2.6  # of a street lamp's arm, along its x
+LAMP_REACH_M = 3.0  # of a street lamp's arm, along its x
 
 
 class Prop(NamedTuple):
@@ -146,6 +146,11 @@ def _tree(variant: int, _: bool) -> Mesh:
     return _unit(vegetation.tree(variant, "default", (8.0, 6.0, 6.0), 1))
 
 
+def _fine_tree(variant: int, _: bool) -> Mesh:
+    """The same tree for the foreground."""
+    return _unit(vegetation.tree(variant, "default", (8.0, 6.0, 6.0), 2))
+
+
 def _bush(variant: int, _: bool) -> Mesh:
     return _unit(vegetation.bush(variant, "default", (1.2, 1.6, 1.6), 1))
 
@@ -232,6 +237,7 @@ MAKERS: dict[str, Callable[[int, bool], Mesh]] = {
     "house": _house,
     "block": _block,
     "tree": _tree,
+    "fine tree": _fine_tree,
     "bush": _bush,
     "lamp": _lamp,
     "wooden pole": _wooden_pole,

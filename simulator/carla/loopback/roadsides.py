@@ -6,13 +6,15 @@ from typing import NamedTuple
 import numpy as np
 
 from simulator.opendrive.coverage import CARRIAGEWAY, FREE, GREEN, Coverage, cover_of
-from simulator.opendrive.junction_fill import pave_around
+from simulator.opendrive.junction_fill import lanes_of, pave_around
 from simulator.opendrive.network import Network
 from simulator.opendrive.road import Road, Section
 from simulator.opendrive.strips import Strip
 
 LOOKED_AT_M = np.arange(0.75, 4.3, 0.25)  # how far out from an edge the ground is looked at: beyond its own cells
 KERBSIDE_M = 1.5  # width of the strip that follows the kerb
+
+PAVED_SHARE = 0.7  # of a junction's arms that have pavements, for its corners to have them
 
 
 class Edge(NamedTuple):
@@ -88,14 +90,17 @@ def corner_pavements(network: Network, coverage: Coverage) -> Corners:
             for strip in _kerbside(edge, np.minimum(free_width_m(edge, coverage, CARRIAGEWAY), KERBSIDE_M))
         ]
         strips.extend(made)
-        behind.append(pave_around(crossing, coverage, width))
+        behind.append(pave_around(lanes_of(network, junction), coverage, width))
         coverage.add(made)
     return Corners(strips, np.concatenate(behind))
 
 
 def _pavement_width_m(arms: list[Road]) -> float | None:
-    """From the outermost driving lane to the outer edge of the pavement, as the arms have it."""
+    """From the outermost driving lane to the outer edge of the pavement, as most of the arms have it; None if few do."""
     widths = []
+    paved = [any(lane.kind == "sidewalk" for section in road.sections for lane in section.lanes) for road in arms]
+    if sum(paved) < PAVED_SHARE * len(arms):
+        return None
     for road in arms:
         for section in road.sections:
             for side in (1, -1):

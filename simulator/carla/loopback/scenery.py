@@ -15,7 +15,6 @@ from simulator.carla.loopback.props import (
     BLOCK_DEPTH_M,
     HEDGE_M,
     HOUSE_DEPTH_M,
-    LAMP_REACH_M,
     RAIL_M,
     TOWN_HOUSE_DEPTH_M,
     VARIANTS,
@@ -54,8 +53,8 @@ class Style(NamedTuple):
 
 
 STYLES = {
-    "urban": Style(0.85, (2.4, 4.5), (0.0, 3.0), 0.92, 26.0, 11.0, 0.5, (2.0, 2.4), 0.0, False, False, 26.0, 0.55, 16.0, 50),
-    "town": Style(0.45, (3.0, 7.0), (2.0, 7.0), 0.85, 28.0, 11.0, 0.6, (2.0, 4.0), 0.25, False, False, 22.0, 0.12, 24.0, 14),
+    "urban": Style(0.85, (4.0, 6.0), (0.0, 3.0), 0.92, 26.0, 9.0, 0.65, (2.0, 2.3), 0.0, False, False, 26.0, 0.55, 16.0, 50),
+    "town": Style(0.45, (4.0, 7.0), (2.0, 7.0), 0.85, 28.0, 9.0, 0.7, (2.0, 3.5), 0.25, False, False, 22.0, 0.12, 24.0, 14),
     "suburb": Style(0.12, (6.0, 9.0), (3.0, 9.0), 0.8, 32.0, 11.0, 0.6, (2.2, 5.0), 0.4, False, False, 22.0, 0.0, 24.0, 4),
     "highway": Style(0.3, (24.0, 40.0), (30.0, 90.0), 0.25, 40.0, 9.0, 0.5, (7.0, 24.0), 0.0, True, False, 20.0, 0.05, 36.0, 16),
     "country": Style(0.0, (12.0, 26.0), (25.0, 80.0), 0.6, None, 11.0, 0.6, (2.5, 9.0), 0.3, False, True, 24.0, 0.0, 44.0, 0),
@@ -130,14 +129,14 @@ def _lamps(walk: Walk, style: Style, lots: Lots, terrain: Terrain, rng, props: l
     if style.lamp_every_m is None:
         return
     for along in np.arange(rng.uniform(2, style.lamp_every_m), walk.length_m, style.lamp_every_m):
-        x, y, yaw = walk.at(along, 2.1)
+        x, y, yaw = walk.at(along, 3.2 if style.rails else 2.4)
         if lots.claim(disc(x, y, 0.3)):
             props.append(_prop("lamp", int(style.rails), x, y, yaw, terrain))
 
 
 def _rails(walk: Walk, style: Style, lots: Lots, terrain: Terrain, rng, props: list[Prop]) -> None:
     if style.rails:
-        _along(walk, RAIL_M, 2.0, ("guard rail", 1), 1.0, lots, terrain, rng, props)
+        _along(walk, RAIL_M, 2.4, ("guard rail", 1), 1.0, lots, terrain, rng, props)
 
 
 def _poles(walk: Walk, style: Style, lots: Lots, terrain: Terrain, rng, props: list[Prop]) -> None:
@@ -183,12 +182,14 @@ def _trees(walk: Walk, style: Style, lots: Lots, terrain: Terrain, rng, props: l
 def _tree(x: float, y: float, tall: float, lots: Lots, terrain: Terrain, rng, props: list[Prop]) -> None:
     # the crown may reach over a pavement, not over a road, nor into a house
     room = float(lots.clearance_m(np.array([x, y])))
-    spread = min(tall * float(rng.uniform(0.6, 0.9)), 2 * room + 1.0)
-    if spread > 0.35 * tall and lots.free(disc(x, y, 0.45 * spread), clear_m=0.0).all() and lots.claim(disc(x, y, 0.4)):
-        lots.take(disc(x, y, 0.3 * spread))
-        variant = int(rng.integers(VARIANTS["tree"]))
-        turn = float(rng.uniform(0, 2 * np.pi))
-        props.append(_prop("tree", variant, x, y, turn, terrain)._replace(spread=spread, tall=tall))
+    widest = min(tall * float(rng.uniform(0.6, 0.9)), 2 * room + 1.0)
+    variant, turn = int(rng.integers(VARIANTS["tree"])), float(rng.uniform(0, 2 * np.pi))
+    for spread in (widest, 0.7 * widest):
+        fits = spread > 0.35 * tall and lots.free(disc(x, y, 0.45 * spread), clear_m=0.0).all()
+        if fits and lots.claim(disc(x, y, 0.4)):
+            lots.take(disc(x, y, 0.3 * spread))
+            props.append(_prop("tree", variant, x, y, turn, terrain)._replace(spread=spread, tall=tall))
+            return
 
 
 def _hedges(walk: Walk, style: Style, lots: Lots, terrain: Terrain, rng, props: list[Prop]) -> None:

@@ -24,7 +24,7 @@ from simulator.embedded.assets.shapes import (
 from simulator.embedded.mesh import PATTERNS, Material, Mesh
 from simulator.opendrive.coverage import CARRIAGEWAY, FREE, RAISED, Coverage, cover_of
 from simulator.opendrive.network import Network
-from simulator.opendrive.strips import Strip, lane_strips, line_strips
+from simulator.opendrive.strips import Strip, line_strips
 from simulator.opendrive.terrain import Terrain
 
 KERB_M = 0.10  # height of pavements over the carriageway
@@ -41,7 +41,7 @@ PAVING = Material(m.srgb(150, 146, 138), 0.95, pattern=PATTERNS["paving"], patte
 LAWN = Material(m.srgb(92, 100, 62), 1.0, pattern=PATTERNS["grass"])
 CROPS = [
     Material(m.srgb(*color), 1.0, pattern=PATTERNS["grass"], pattern_scale_m=scale)
-    for color, scale in (((150, 138, 72), 2.0), ((104, 118, 54), 1.4), ((128, 104, 74), 2.5), ((84, 104, 50), 1.0))
+    for color, scale in (((138, 128, 82), 2.0), ((104, 118, 54), 1.4), ((128, 104, 74), 2.5), ((84, 104, 50), 1.0))
 ]
 YARD = Material(m.srgb(122, 119, 112), pattern=PATTERNS["asphalt"], pattern_scale_m=2.0)
 LAND = {
@@ -70,7 +70,7 @@ def ground_mesh(
         outer = strip.left_m if strip.lane > 0 else strip.right_m
         shapes[KERB, PAVEMENT].append(band(outer + [0, 0, KERB_M], outer - [0, 0, 0.6]))
     for road in network.roads.values():
-        for strip in lane_strips(road):
+        for strip in network.lanes[road.id]:
             cover = cover_of(strip.kind)
             if cover == CARRIAGEWAY:
                 shapes[ASPHALT, ROAD].append(band(strip.left_m, strip.right_m))

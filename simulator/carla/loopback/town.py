@@ -22,6 +22,7 @@ from simulator.opendrive.spawning import spawn_poses
 from simulator.opendrive.terrain import Terrain
 
 SEEN_M = 250.0
+NEAR_M = 18.0  # trees so close are the detailed ones
 STAGES_KEPT = 6
 
 
@@ -61,7 +62,11 @@ class Town:
         key = (center, night, device)
         if key not in self._stages:
             seen = [self._ground[square] for square in parts.near(self._ground, center, SEEN_M)]
-            props = [prop for square in parts.near(self._props, center, SEEN_M) for prop in self._props[square]]
+            props = [
+                prop._replace(kind="fine tree") if prop.kind == "tree" and _is_near(prop, center) else prop
+                for square in parts.near(self._props, center, SEEN_M)
+                for prop in self._props[square]
+            ]
             self._stages[key] = Stage(join([*seen, *set_down(props, night), self._horizon]), device)
             while len(self._stages) > STAGES_KEPT:
                 self._stages.popitem(last=False)
@@ -107,3 +112,9 @@ class Town:
     @cached_property
     def _sounding(self) -> Sounding:
         return Sounding(self._ground_mesh)
+
+
+def _is_near(prop: Prop, square: parts.Square) -> bool:
+    """Whether it stands within NEAR_M of the square."""
+    gaps = [abs(at / parts.PART_M - index - 0.5) - 0.5 for at, index in zip((prop.x_m, prop.y_m), square, strict=True)]
+    return max(gaps) * parts.PART_M < NEAR_M
