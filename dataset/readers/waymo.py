@@ -13,11 +13,19 @@ import numpy as np
 
 from dataset.errors import InputError
 from dataset.readers.labelled_image import Label, LabelledImage
-from dataset.readers.waymo_lidar import Calibration, LidarBoxes
+from dataset.readers.waymo_lidar import (
+    ASSOCIATION_COLUMNS,
+    CALIBRATION_COLUMNS,
+    LIDAR_COLUMNS,
+    PROJECTED_COLUMNS,
+    Calibration,
+    LidarBoxes,
+)
 from dataset.readers.waymo_tables import CAMERA, REMEDY, SEGMENT, TIME, Rows, batches, read, read_where_present
 
 IMAGE = "[CameraImageComponent].image"
 BOX = "[CameraBoxComponent].box."
+STATS_COLUMNS = (TIME, "[StatsComponent].time_of_day", "[StatsComponent].weather")
 TYPES = {1: "vehicle", 2: "pedestrian", 3: "sign", 4: "cyclist"}
 CAMERAS = {1: "FRONT", 2: "FRONT_LEFT", 3: "FRONT_RIGHT", 4: "SIDE_LEFT", 5: "SIDE_RIGHT"}
 NEEDED = ("camera_image", "camera_box")
@@ -101,17 +109,15 @@ class _Segment:
         fields = ["center.x", "center.y", "size.x", "size.y"]
         names = [TIME, CAMERA, "key.camera_object_id", "[CameraBoxComponent].type", *(BOX + field for field in fields)]
         self._boxes = Rows(read(folder / "camera_box" / name, names), TIME, CAMERA)
-        self.calibration = Calibration.of_cameras(read_where_present(folder / "camera_calibration" / name))
-        stats = read_where_present(folder / "stats" / name)
-        self.conditions: dict[int, tuple[str | None, str | None]] = {}
-        for row in stats.to_pylist() if stats is not None else ():
-            known = (row.get(f"[StatsComponent].{field}") or None for field in ("time_of_day", "weather"))
-            self.conditions[row[TIME]] = (next(known), next(known))
+        calibration = read_where_present(folder / "camera_calibration" / name, CALIBRATION_COLUMNS)
+        self.calibration = Calibration.of_cameras(calibration)
+        stats = read_where_present(folder / "stats" / name, STATS_COLUMNS)
+        rows = [] if stats is None else zip(*(stats.column(i).to_pylist() for i in range(3)), strict=True)
+        self.conditions = {time: (time_of_day or None, weather or None) for time, time_of_day, weather in rows}
         self._lidar = LidarBoxes(
-            *(
-                read_where_present(folder / component / name)
-                for component in ("lidar_box", "camera_to_lidar_box_association", "projected_lidar_box")
-            )
+            read_where_present(folder / "lidar_box" / name, LIDAR_COLUMNS),
+            read_where_present(folder / "camera_to_lidar_box_association" / name, ASSOCIATION_COLUMNS),
+            read_where_present(folder / "projected_lidar_box" / name, PROJECTED_COLUMNS),
         )
 
     def labels(self, where: str, time: int, camera: int, calibration: Calibration | None) -> list[Label]:

@@ -19,6 +19,15 @@ SAME_OBJECT_IOU = 0.5
 OBJECT, LASER_OBJECT = "key.camera_object_id", "key.laser_object_id"
 LIDAR, PROJECTED = "[LiDARBoxComponent].", "[ProjectedLiDARBoxComponent]."
 CALIBRATION = "[CameraCalibrationComponent]."
+INTRINSIC, EXTRINSIC = f"{CALIBRATION}intrinsic.", f"{CALIBRATION}extrinsic.transform"
+CALIBRATION_COLUMNS = (CAMERA, EXTRINSIC, *(INTRINSIC + name for name in ("f_u", "f_v", "c_u", "c_v")))
+LIDAR_COLUMNS = (TIME, LASER_OBJECT, f"{LIDAR}box.heading") + tuple(
+    f"{LIDAR}box.{part}.{axis}" for part in ("center", "size") for axis in "xyz"
+)
+ASSOCIATION_COLUMNS = (TIME, CAMERA, OBJECT, LASER_OBJECT)
+PROJECTED_COLUMNS = (TIME, CAMERA, LASER_OBJECT, f"{PROJECTED}type") + tuple(
+    f"{PROJECTED}box.{name}" for name in ("center.x", "center.y", "size.x", "size.y")
+)
 
 
 @dataclass(frozen=True)
@@ -33,10 +42,10 @@ class Calibration:
         """Camera's number -> its calibration; none without the component."""
         found = {}
         for row in table.to_pylist() if table is not None else ():
-            car_from_camera = np.array(row[f"{CALIBRATION}extrinsic.transform"], np.float64).reshape(4, 4)
+            car_from_camera = np.array(row[EXTRINSIC], np.float64).reshape(4, 4)
             forward_up = float(np.clip(car_from_camera[2, 0], -1, 1))
             camera = Camera(
-                *(float(row[f"{CALIBRATION}intrinsic.{name}"]) for name in ("f_u", "f_v", "c_u", "c_v")),
+                *(float(row[INTRINSIC + name]) for name in ("f_u", "f_v", "c_u", "c_v")),
                 height_m=float(car_from_camera[2, 3]),
                 pitch_deg=-math.degrees(math.asin(forward_up)),
             )

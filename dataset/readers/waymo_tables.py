@@ -34,20 +34,20 @@ class Rows:
         return {name: values[rows] for name, values in self._columns.items()}
 
 
-def read(file: Path, names: Sequence[str] | None = None) -> pa.Table:
-    """Columns of a component file, or all. Raises InputError where it is missing, broken or lacks one."""
+def read(file: Path, names: Sequence[str]) -> pa.Table:
+    """Columns of a component file. Raises InputError where it is missing, broken or lacks one."""
     try:
         with pq.ParquetFile(file) as parquet:
-            check_columns(file, parquet, names or ())
-            return parquet.read(columns=names)
+            check_columns(file, parquet, names)
+            return parquet.read(columns=list(names))
     except FileNotFoundError:
         raise InputError(file, "file not found", "fetch this component of the segment too") from None
     except (OSError, pa.ArrowException) as error:
         raise InputError(file, f"cannot be read as Parquet ({error})", REMEDY) from None
 
 
-def read_where_present(file: Path) -> pa.Table | None:
-    return read(file) if file.is_file() else None
+def read_where_present(file: Path, names: Sequence[str]) -> pa.Table | None:
+    return read(file, names) if file.is_file() else None
 
 
 def batches(file: Path, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -55,7 +55,7 @@ def batches(file: Path, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
     try:
         with pq.ParquetFile(file) as parquet:
             check_columns(file, parquet, names)
-            yield from parquet.iter_batches(batch_size=ROWS_AT_ONCE, columns=names)
+            yield from parquet.iter_batches(batch_size=ROWS_AT_ONCE, columns=list(names))
     except (OSError, pa.ArrowException) as error:
         raise InputError(file, f"cannot be read as Parquet ({error})", REMEDY) from None
 
