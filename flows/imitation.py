@@ -12,7 +12,7 @@ from tasks.layout import ARMS, BASELINE, IMITATION, RANDOM, REAL
 from tasks.learn import detect, detections_of, train_detector, training_of
 from tasks.lock import locked
 from tasks.log import say
-from tasks.mining import choose_failures, mine_failures
+from tasks.mining import choose_failures, mine_failures, nothing_left
 from tasks.mixing import mix_under_cap
 from tasks.publish import publish_campaign, publish_cycle
 from tasks.scenes import random_scenes, recreate_scenes, synthetic_of
@@ -26,10 +26,8 @@ def campaign(config: CampaignConfig) -> str:
 
     Run again, it goes through the same cycles: what is unchanged is skipped, what was interrupted is gone on with.
     """
-    opened = Campaign.open(config)
     for number in count():
-        turn(config, number)
-        if (reason := why_stop(opened, number)) is not None:
+        if (reason := turn(config, number)) is not None:
             say(f"stopped: {reason}")
             return reason
     raise AssertionError("count() does not end")
@@ -39,22 +37,28 @@ def campaign(config: CampaignConfig) -> str:
 def cycle(config: CampaignConfig) -> int:
     """The next cycle of a campaign, after all that it stands on (skipped where unchanged). Returns its number."""
     last = max(Campaign.open(config).run.finished_cycles(), default=0) + 1
-    for number in range(last + 1):
-        turn(config, number)
+    reasons = [turn(config, number) for number in range(last + 1)]
+    if reasons[-1] is not None:
+        say(f"a campaign would stop here: {reasons[-1]}")
     return last
 
 
 @flow(name="turn", flow_run_name="{config.name}-{number}", persist_result=False)
-def turn(config: CampaignConfig, number: int) -> None:
-    """Cycle `number` of a campaign whose earlier ones are there; 0 is the baseline. Ends with the report."""
+def turn(config: CampaignConfig, number: int) -> str | None:
+    """Cycle `number` of a campaign whose earlier ones are there; 0 is the baseline. Ends with the report.
+
+    Returns why the campaign ends here, None while it may go on.
+    """
     opened = Campaign.open(config)
     with locked(opened.run.folder):
         data = prepare_data(opened)
         if number == 0:
             baseline(opened, data)
+            reason = why_stop(opened, number)
         else:
-            imitate(opened, data, number)
-        publish_campaign(opened, data, reason=why_stop(opened, number))
+            reason = imitate(opened, data, number) or why_stop(opened, number)
+        publish_campaign(opened, data, reason)
+    return reason
 
 
 def baseline(opened: Campaign, data: Data) -> None:
@@ -68,12 +72,17 @@ def baseline(opened: Campaign, data: Data) -> None:
     publish_cycle(opened, zero, data)
 
 
-def imitate(opened: Campaign, data: Data, number: int) -> None:
-    """One turn of the loop, with its two control arms. Every arm trains for the same steps."""
+def imitate(opened: Campaign, data: Data, number: int) -> str | None:
+    """One turn of the loop, with its two control arms. Every arm trains for the same steps.
+
+    Returns why nothing was done, where no failure is left that a scene could answer.
+    """
     now, before = opened.cycle(number), opened.cycle(number - 1)
 
     failures = mine_failures(opened, now, data, detections_of(before, learner(before), seed=0))
     chosen = choose_failures(opened, now, data, failures)
+    if (nothing := nothing_left(chosen)) is not None:
+        return nothing
     recreated = recreate_scenes(opened, now, data, chosen)
     random = random_scenes(opened, now, data, like=recreated)
 
@@ -91,3 +100,4 @@ def imitate(opened: Campaign, data: Data, number: int) -> None:
 
     compare_arms(opened, now, data, detections)
     publish_cycle(opened, now, data)
+    return None

@@ -9,7 +9,7 @@
         training/ARM/seed-S/             last.pt; its curves are in MLflow
         detections/ARM/seed-S/           pool.parquet, val.parquet, test.parquet
         failures/                        failures.parquet: mined on the pool with the previous cycle's detector
-        scenes/                          chosen.jsonl: which failures are re-created, how often
+        scenes/                          chosen.json: the ids of the failures that are re-created
         synthetic/{imitation,random}/    rendered frames of this cycle: a dataset store, images, scenes, checks
         mix/{imitation,random}/          what trains: real and synthetic under the cap
         comparison/                      metrics.json, fix_rate.parquet

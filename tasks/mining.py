@@ -6,7 +6,6 @@ from pathlib import Path
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from dataset.errors import InputError
 from dataset.store import Dataset
 from evaluation.failure import RECREATED_KINDS, Failure
 from evaluation.failures import FailureTable, mine
@@ -50,7 +49,7 @@ def mine_failures(campaign: Campaign, cycle: Cycle, data: Data, detections: Step
 
 @task(cache_policy=NO_CACHE, task_run_name="choose-failures")
 def choose_failures(campaign: Campaign, cycle: Cycle, data: Data, failures: Step) -> Step:
-    """The costliest failures that a scene can answer: scenes/chosen.json, a list of failure ids."""
+    """The costliest failures that a scene can answer: scenes/chosen.json, a list of failure ids (none left: empty)."""
     limit, simulator = campaign.config.mining.max_failures, campaign.config.simulator
     pool = Dataset.open(data.pool)
     row_of = {frame_id: row for row, frame_id in enumerate(pool.frame_ids().tolist())}
@@ -63,12 +62,6 @@ def choose_failures(campaign: Campaign, cycle: Cycle, data: Data, failures: Step
                 chosen.append(failure.failure_id)
             if len(chosen) == limit:
                 break
-        if not chosen:
-            raise InputError(
-                failures.folder,
-                "the detector made no failure on the pool that a scene could answer",
-                "raise data.pool_share or simulator.max_width_px, or stop here: there is nothing to imitate",
-            )
         partial = folder / "chosen.partial"
         partial.write_text(json.dumps(chosen))
         partial.replace(folder / "chosen.json")
@@ -84,6 +77,15 @@ def choose_failures(campaign: Campaign, cycle: Cycle, data: Data, failures: Step
     )
     say(step)
     return step
+
+
+def nothing_left(chosen: Step) -> str | None:
+    """Why there is no cycle to run, where no failure was chosen: a reason to stop, see stopping.py."""
+    if json.loads((chosen.folder / "chosen.json").read_text()):
+        return None
+    return (
+        "the detector makes no failure on the pool that a scene could answer (data.pool_share, simulator.max_width_px)"
+    )
 
 
 def can_be_labelled(failure: Failure, frame_width_px: int, simulator: SimulatorConfig) -> bool:

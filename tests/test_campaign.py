@@ -94,6 +94,23 @@ def test_running_again_does_nothing_twice(uninterrupted, prefect_env):
     assert before == {path: path.stat().st_mtime_ns for path in uninterrupted.folder.glob("cycle-*/**/step.json")}
 
 
+def test_a_campaign_ends_where_no_failure_is_left_to_answer(prefect_env, tmp_path):
+    nothing_is_tall_enough = "simulator.max_width_px=16"
+    command = [sys.executable, "-m", "flows", "campaign", "--preset", "smoke", "--set", f"runs={tmp_path}"]
+    result = subprocess.run(
+        [*command, "--set", nothing_is_tall_enough],
+        cwd=ROOT,
+        env=os.environ | prefect_env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert "no failure on the pool that a scene could answer" in result.stdout + result.stderr
+    assert Run(tmp_path / "smoke").finished_cycles() == [0]
+    assert "no failure on the pool" in (Run(tmp_path / "smoke").report / "report.html").read_text()
+
+
 @pytest.mark.timeout(1200)
 def test_a_campaign_killed_in_every_stage_ends_like_one_that_was_not(uninterrupted, prefect_env, tmp_path):
     for stage, moment in DEATHS:
