@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.carla_loopback import Running, running_server
 from tests.servers import prefect_server
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -23,3 +24,10 @@ def prefect_env(tmp_path_factory) -> Iterator[dict[str, str]]:
     """The environment of a Prefect server that lasts for the whole test session: starting one takes 15 s."""
     with prefect_server(tmp_path_factory.mktemp("prefect")) as env:
         yield env
+
+
+@pytest.fixture(scope="session")
+def loopback_server() -> Iterator[Running]:
+    """A CARLA loopback server for the whole test session; its actor ids soon outgrow 16 bits."""
+    with running_server("--first-actor-id", "65400", "--late-s", "0.4") as server:
+        yield server

@@ -12,17 +12,11 @@ from simulator.carla.loopback.faults import FaultRates, Faults
 from tests.carla_loopback import camera, in_client, running_server, synchronous
 
 
-@pytest.fixture(scope="module")
-def server():
-    with running_server("--late-s", "0.4") as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def fresh(request):
-    yield
-    if "server" in request.fixturenames:
-        request.getfixturevalue("server").reset()
+@pytest.fixture
+def server(loopback_server):
+    """The shared server, put back to an empty street afterwards."""
+    yield loopback_server
+    loopback_server.reset()
 
 
 def images_of_frames(client, port, kind, amount):
@@ -32,10 +26,10 @@ def images_of_frames(client, port, kind, amount):
     from simulator.carla.loopback import control
 
     world = synchronous(client)
-    arrived: list[list[float]] = []
+    arrived: list[tuple[int, float]] = []
     asked: dict[int, float] = {}
     eye = camera(world, "semantic_segmentation", carla.Transform(carla.Location(z=2)), image_size_x=32, image_size_y=18)
-    eye.listen(lambda image: arrived.append([image.frame, time.monotonic()]))
+    eye.listen(lambda image: arrived.append((image.frame, time.monotonic())))
     time.sleep(0.3)
     world.tick()
     time.sleep(1.0)  # the first picture takes longer
