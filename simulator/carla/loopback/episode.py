@@ -86,8 +86,7 @@ class Episode:
         pose = transform if parent is None else attached(parent.transform, transform)
         actor = Actor(-1, blueprint, attributes, pose, physics=blueprint.is_vehicle or blueprint.is_walker)
         if blueprint.is_walker and parent is None:  # Unreal lifts the capsule out of the ground
-            standing_m = motion.ground_below_m(self.town, pose.x_m, pose.y_m, pose.z_m) + actor.origin_height_m
-            pose = pose._replace(z_m=max(pose.z_m, standing_m))
+            pose = pose._replace(z_m=max(pose.z_m, motion.standing_m(actor, self.town)))
             actor.transform = pose
         if parent is None and not blueprint.is_prop and self._blocked(actor):
             raise Refused(COLLISION)
@@ -123,8 +122,7 @@ class Episode:
         """The next frame."""
         self.ids.frame += 1
         self.ids.simulated_s += delta_s
-        for actor in self.actors.values():  # a parent always comes before what was attached to it
-            motion.step(actor, delta_s, self.town)
+        motion.step(self.actors.values(), delta_s, self.town)
 
     def snapshot(self, delta_s: float) -> bytes:
         """All actors now, as it goes over the wire."""

@@ -4,7 +4,10 @@ Nothing bumps into anything: boxes are looked at only where something is spawned
 """
 
 import math
+from collections.abc import Iterable
 from typing import Protocol
+
+import numpy as np
 
 from simulator.carla.loopback.actors import ZERO, Actor, Vector, VehicleControl
 from simulator.carla.loopback.geometry import attached, heading_of, rotation_of
@@ -23,42 +26,61 @@ STILL_M_S = 0.02
 JUMP_M_S = 4.2
 CONTACT_M = 1e-4
 STEP_UP_M = 0.6  # what is higher than this above the feet is a ceiling, a bridge perhaps, and no kerb
-DEEPEST_M = 1000.0
 
 
 class Ground(Protocol):
     """What a town tells of its surfaces."""
 
-    def ground_m(self, x_m: float, y_m: float) -> float: ...
-
-    def cast(self, origin: Vector, direction: Vector, distance_m: float) -> tuple[Vector, int] | None: ...
+    def heights_m(self, points: np.ndarray) -> np.ndarray: ...
 
 
-def ground_below_m(ground: Ground, x_m: float, y_m: float, z_m: float) -> float:
-    """Height of the surface that something at `z_m` stands on or falls to; the highest where it is below all."""
-    met = ground.cast((x_m, y_m, z_m + STEP_UP_M), (0.0, 0.0, -1.0), DEEPEST_M)
-    return ground.ground_m(x_m, y_m) if met is None else met[0][2]
+def step(actors: Iterable[Actor], delta_s: float, ground: Ground) -> None:
+    """Move all actors by `delta_s`. A parent must come before what is attached to it."""
+    carried = []
+    moving: list[tuple[Actor, Vector]] = []  # with the velocity before
+    for actor in actors:
+        if actor.parent is not None:
+            carried.append(actor)
+        elif actor.physics and not actor.settled and delta_s > 0:
+            moving.append((actor, actor.velocity))
+            _steer(actor, delta_s)
+            _advance(actor, delta_s)
+    for (actor, before), heights in zip(moving, _ground_heights([a for a, _ in moving], ground), strict=True):
+        _fall(actor, delta_s, heights)
+        x, y, z = ((v - u) / delta_s for u, v in zip(before, actor.velocity, strict=True))
+        actor.acceleration = (x, y, z)
+        at_rest = actor.velocity == before == ZERO and actor.angular_velocity_deg == ZERO
+        actor.settled = at_rest and not _driven(actor)
+    for actor in carried:
+        if actor.parent is not None and actor.relative is not None:
+            actor.transform = attached(actor.parent.transform, actor.relative)
+            actor.velocity = actor.parent.velocity
 
 
-def step(actor: Actor, delta_s: float, ground: Ground) -> None:
-    """Move one actor by `delta_s`. Attached ones follow their parent; call it for parents first."""
-    if actor.parent is not None and actor.relative is not None:
-        actor.transform = attached(actor.parent.transform, actor.relative)
-        actor.velocity = actor.parent.velocity
-        return
-    if not actor.physics or actor.settled or delta_s <= 0:
-        return
-    before = actor.velocity
+def _ground_heights(actors: list[Actor], ground: Ground) -> np.ndarray:
+    """(N, 3): under the middle, in front and on the right of each actor, by its feet: a bridge above is no ground."""
+    points = []
+    for actor in actors:
+        t, (length, width, _), (ahead_x, ahead_y) = actor.transform, actor.extent_m, heading_of(actor.transform)
+        z = t.z_m - actor.origin_height_m + STEP_UP_M
+        points.append((t.x_m, t.y_m, z))
+        points.append((t.x_m + length * ahead_x, t.y_m + length * ahead_y, z))
+        points.append((t.x_m - width * ahead_y, t.y_m + width * ahead_x, z))
+    return ground.heights_m(np.array(points)).reshape(-1, 3).astype(float) if points else np.zeros((0, 3))
+
+
+def standing_m(actor: Actor, ground: Ground) -> float:
+    """The height of its origin when it stands on the ground."""
+    return float(_ground_heights([actor], ground)[0, 0]) + actor.origin_height_m
+
+
+def _steer(actor: Actor, delta_s: float) -> None:
     if actor.blueprint.is_vehicle:
         _drive(actor, delta_s)
     elif actor.blueprint.is_walker:
-        _walk(actor, delta_s)
+        _walk(actor)
     else:
         _turn(actor, delta_s)
-    _advance(actor, delta_s)
-    _fall(actor, delta_s, ground)
-    actor.acceleration = tuple((v - u) / delta_s for u, v in zip(before, actor.velocity, strict=True))  # type: ignore[assignment]
-    actor.settled = actor.velocity == before == ZERO and actor.angular_velocity_deg == ZERO and not _driven(actor)
 
 
 def _driven(actor: Actor) -> bool:
@@ -98,7 +120,7 @@ def _speed_after(speed: float, control: VehicleControl, delta_s: float) -> float
     return 0.0 if not throttle and abs(slowed) < STILL_M_S else slowed
 
 
-def _walk(actor: Actor, delta_s: float) -> None:
+def _walk(actor: Actor) -> None:
     """A walker walks the way its control says and faces it."""
     control = actor.walker_control
     x, y, _ = control.direction
@@ -128,10 +150,11 @@ def _advance(actor: Actor, delta_s: float) -> None:
         actor.transform = t._replace(x_m=t.x_m + vx * delta_s, y_m=t.y_m + vy * delta_s)
 
 
-def _fall(actor: Actor, delta_s: float, ground: Ground) -> None:
+def _fall(actor: Actor, delta_s: float, heights_m: np.ndarray) -> None:
     """Down to the ground, or along it; a vehicle leans as the ground below it does."""
     t, (vx, vy, vz) = actor.transform, actor.velocity
-    resting_z = ground_below_m(ground, t.x_m, t.y_m, t.z_m - actor.origin_height_m) + actor.origin_height_m
+    below, ahead, right = heights_m.tolist()
+    resting_z = below + actor.origin_height_m
     if actor.gravity:
         vz -= GRAVITY_M_S2 * delta_s
     z = t.z_m + vz * delta_s
@@ -140,19 +163,9 @@ def _fall(actor: Actor, delta_s: float, ground: Ground) -> None:
         return
     actor.transform, actor.velocity = t._replace(z_m=resting_z), (vx, vy, 0.0)
     if actor.blueprint.is_vehicle:
-        actor.transform = _leaning(actor, ground)
-
-
-def _leaning(actor: Actor, ground: Ground) -> Transform:
-    """Pitch and roll by the ground in front of the middle and to its right."""
-    t, (ahead_x, ahead_y), (length, width, _) = actor.transform, heading_of(actor.transform), actor.extent_m
-
-    def rise(dx: float, dy: float) -> float:
-        return ground_below_m(ground, t.x_m + dx, t.y_m + dy, t.z_m) - t.z_m
-
-    pitch = math.degrees(math.atan2(rise(length * ahead_x, length * ahead_y), length))
-    roll = -math.degrees(math.atan2(rise(-width * ahead_y, width * ahead_x), width))
-    return t._replace(pitch_deg=pitch, roll_deg=roll)
+        length, width, _ = actor.extent_m
+        pitch, roll = math.atan2(ahead - below, length), math.atan2(below - right, width)
+        actor.transform = actor.transform._replace(pitch_deg=math.degrees(pitch), roll_deg=math.degrees(roll))
 
 
 def _world_velocity(transform: Transform, local: Vector) -> Vector:

@@ -1,9 +1,9 @@
-"""Single rays into a town, for a server's questions about the ground and what is in the way."""
+"""Rays into a town, for a server's questions about the ground and what is in the way."""
 
 import numpy as np
 import warp as wp
 
-from simulator.embedded.kernels.sound import sound
+from simulator.embedded.kernels.sound import sound, sound_down
 from simulator.embedded.mesh import Mesh
 from simulator.embedded.world import start_warp
 
@@ -12,7 +12,7 @@ ABOVE_ALL_M = 500.0
 
 
 class Sounding:
-    """OpenDRIVE's frame. Always on the CPU: one ray is not worth the way to a GPU."""
+    """OpenDRIVE's frame. Always on the CPU: one ray is not worth the way to a GPU, nor a few hundred."""
 
     def __init__(self, mesh: Mesh) -> None:
         start_warp()
@@ -36,6 +36,13 @@ class Sounding:
             return None
         x, y, z = (start + way * float(self._distance_m.numpy()[0])).tolist()
         return (x, y, z), int(self._tag[face])
+
+    def heights_m(self, points: np.ndarray) -> np.ndarray:
+        """Of the surface under each point (N, 3); where a point is below all, of the highest one. (N,) float32"""
+        height = wp.zeros(len(points), dtype=wp.float32, device="cpu")
+        origin = wp.array(np.ascontiguousarray(points, np.float32), dtype=wp.vec3, device="cpu")
+        wp.launch(sound_down, len(points), [self._tree.id, origin, ABOVE_ALL_M, height], device="cpu")
+        return height.numpy()
 
     def height_m(self, x_m: float, y_m: float) -> float:
         """Of the highest surface at a place; 0 where there is none."""

@@ -45,6 +45,10 @@ class Town:
         """Height of the highest road, pavement or ground at a place."""
         return self._sounding.height_m(x_m, -y_m)
 
+    def heights_m(self, points: np.ndarray) -> np.ndarray:
+        """Height of the surface under each point (N, 3); where a point is below all, of the highest one. (N,)"""
+        return self._sounding.heights_m(points * (1, -1, 1))
+
     def cast(
         self, origin: tuple[float, float, float], direction: tuple[float, float, float], distance_m: float
     ) -> tuple[tuple[float, float, float], int] | None:
