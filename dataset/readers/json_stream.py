@@ -7,7 +7,7 @@ from typing import Any, NoReturn, TextIO
 
 from dataset.errors import InputError
 
-PIECE_CHARS = 1 << 20
+PIECE_CHARS = 1 << 16
 LONGEST_WORD_CHARS = 16  # an error nearer to the window's end than this may come from where it ends
 DECODER = json.JSONDecoder()
 
