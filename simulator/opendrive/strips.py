@@ -46,9 +46,8 @@ def line_strips(road: Road) -> Iterator[Strip]:
     """Every painted line; `kind` is its colour (white where the file says standard)."""
     for section in road.sections:
         for index, lane in enumerate(section.lanes):
-            ends = [section.start_m + mark.start_m for mark in lane.marks[1:]] + [section.end_m]
-            for mark, end in zip(lane.marks, ends, strict=True):
-                start = section.start_m + mark.start_m
+            starts = [section.start_m + mark.start_m for mark in lane.marks]
+            for mark, start, end in zip(lane.marks, starts, [*starts[1:], section.end_m], strict=False):
                 if mark.kind in UNPAINTED or end - start < 0.05:
                     continue
                 for aside, pattern in _lines_of(mark):

@@ -4,7 +4,7 @@ import numpy as np
 
 from simulator.opendrive.coverage import CELL_M, Coverage
 
-CLEAR_M = 1.6  # between roads or pavements and anything that stands
+CLEAR_M = 1.5  # between roads or pavements and anything that stands
 
 
 class Lots:
@@ -12,8 +12,8 @@ class Lots:
 
     def __init__(self, coverage: Coverage) -> None:
         self._coverage = coverage
-        # a cell's middle may lie up to 0.35 m from its rim, and so may that of the nearest covered one
-        self._clearance_m = coverage.clearance_m - np.float32(0.71 * CELL_M)
+        # between the middles of cells, of which a covered one may be covered at its rim alone
+        self._clearance_m = coverage.clearance_m - np.float32(0.4 * CELL_M)
         self._taken = np.zeros(coverage.kind.shape, bool)
 
     def clearance_m(self, xy_m: np.ndarray) -> np.ndarray:

@@ -18,7 +18,14 @@ from simulator.carla.loopback.town import Town
 from simulator.carla.unreal import Transform
 from simulator.carla.weather import environment_of
 from simulator.embedded.assets import actor_mesh
-from simulator.embedded.assets.materials import is_paint, srgb
+from simulator.embedded.assets.materials import (
+    HEADLIGHT,
+    TAILLIGHT,
+    UNLIT_HEADLIGHT,
+    UNLIT_TAILLIGHT,
+    is_paint,
+    srgb,
+)
 from simulator.embedded.denoise import Denoiser
 from simulator.embedded.film import develop
 from simulator.embedded.kernels.records import Pinhole
@@ -32,6 +39,7 @@ from simulator.scene import Actor, CameraResponse, Environment
 
 TRACER_YAW_DEG = -90.0  # the heading, in Unreal's frame, of the tracer's +y
 SEEN_M = 250.0  # bodies further than this from the camera are left out
+LIT = {UNLIT_HEADLIGHT: HEADLIGHT, UNLIT_TAILLIGHT: TAILLIGHT}
 RESPONSE = CameraResponse(noise_sigma=0.003, blur_px=0.35, vignetting=0.05, jpeg_quality=100)
 
 
@@ -104,7 +112,7 @@ def axes_of(transform: Transform) -> np.ndarray:
 
 
 def _gap_m(one: Transform, other: Transform) -> float:
-    return float(np.hypot(one.x_m - other.x_m, one.y_m - other.y_m))
+    return float(np.linalg.norm((one.x_m - other.x_m, one.y_m - other.y_m, one.z_m - other.z_m)))
 
 
 def _blueprint(body: Body) -> Blueprint:
@@ -143,13 +151,19 @@ def _painted(blueprint_id: str, color_rgb: tuple[int, int, int] | None, lights_o
     """The blueprint's shape in its own frame, with its paint, its lights as they are switched."""
     blueprint = library()[blueprint_id]
     assert blueprint.asset is not None
-    actor = Actor(blueprint.asset, 0.0, 0.0, 0.0, blueprint.dimensions_hwl_m, appearance_seed=blueprint.appearance_seed)
+    dimensions = blueprint.dimensions_hwl_m
+    actor = Actor(blueprint.asset, 0.0, 0.0, 0.0, dimensions, appearance_seed=blueprint.appearance_seed)
     mesh = actor_mesh(actor, "default")
-    materials = mesh.materials
+    materials, lamps = mesh.materials, mesh.lamps
     if color_rgb is not None:
         color = srgb(*color_rgb)
         materials = tuple(one._replace(color=color) if is_paint(one) else one for one in materials)
-    if lights_on or not blueprint.is_vehicle:
-        return Mesh(mesh.vertices_m, mesh.faces, mesh.material, mesh.tag, materials, mesh.smooth, mesh.lamps)
-    dark = tuple(one._replace(emission=0.0) for one in materials)
-    return Mesh(mesh.vertices_m, mesh.faces, mesh.material, mesh.tag, dark, mesh.smooth)
+    if blueprint.is_vehicle and lights_on:
+        materials = tuple(LIT.get(one, one) for one in materials)
+        height, _, length = dimensions
+        lamps = lamps or (
+            Lamp((length / 2 + 0.1, 0.0, 0.4 * height), (1.0, 0.93, 0.82), 60.0, (0.997, 0.0, -0.08), 30.0),
+        )
+    elif blueprint.is_vehicle:
+        materials, lamps = tuple(one._replace(emission=0.0) for one in materials), ()
+    return Mesh(mesh.vertices_m, mesh.faces, mesh.material, mesh.tag, materials, mesh.smooth, lamps)

@@ -37,7 +37,7 @@ from simulator.scene import Place
 VARIANTS = {"town house": 24, "house": 14, "block": 10, "tree": 9, "bush": 4, "bench": 2}
 HOUSE_DEPTH_M, TOWN_HOUSE_DEPTH_M, BLOCK_DEPTH_M = 9.0, 13.0, 18.0
 HEDGE_M = RAIL_M = FENCE_M = 4.0  # length of a piece
-LAMP_REACH_M = 3.0  # of a street lamp's arm, along its x
+LAMP_REACH_M = 3.4  # of a street lamp's arm, along its x
 
 
 class Prop(NamedTuple):
@@ -62,6 +62,14 @@ def house_width_m(kind: str, variant: int) -> float:
 @lru_cache(maxsize=256)
 def prop_mesh(kind: str, variant: int, night: bool) -> Mesh:
     return MAKERS[kind](variant, night)
+
+
+@lru_cache(maxsize=64)
+def is_bushy(kind: str, variant: int) -> bool:
+    """Whether a plant is wide below a quarter of its height, as conifers are."""
+    vertices = prop_mesh(kind, variant, False).vertices_m
+    low = vertices[vertices[:, 2] < 0.25]
+    return bool(np.hypot(low[:, 0], low[:, 1]).max(initial=0.0) > 0.2)
 
 
 def set_down(props: Sequence[Prop], night: bool) -> list[Mesh]:

@@ -20,6 +20,7 @@ from simulator.carla.loopback.props import (
     VARIANTS,
     Prop,
     house_width_m,
+    is_bushy,
 )
 from simulator.carla.loopback.roadsides import edges
 from simulator.opendrive.coverage import Coverage
@@ -129,7 +130,7 @@ def _lamps(walk: Walk, style: Style, lots: Lots, terrain: Terrain, rng, props: l
     if style.lamp_every_m is None:
         return
     for along in np.arange(rng.uniform(2, style.lamp_every_m), walk.length_m, style.lamp_every_m):
-        x, y, yaw = walk.at(along, 3.2 if style.rails else 2.4)
+        x, y, yaw = walk.at(along, 3.2 if style.rails else 2.6)
         if lots.claim(disc(x, y, 0.3)):
             props.append(_prop("lamp", int(style.rails), x, y, yaw, terrain))
 
@@ -180,10 +181,11 @@ def _trees(walk: Walk, style: Style, lots: Lots, terrain: Terrain, rng, props: l
 
 
 def _tree(x: float, y: float, tall: float, lots: Lots, terrain: Terrain, rng, props: list[Prop]) -> None:
-    # the crown may reach over a pavement, not over a road, nor into a house
     room = float(lots.clearance_m(np.array([x, y])))
-    widest = min(tall * float(rng.uniform(0.6, 0.9)), 2 * room + 1.0)
     variant, turn = int(rng.integers(VARIANTS["tree"])), float(rng.uniform(0, 2 * np.pi))
+    # a crown hangs over no pavement; one that begins at the ground keeps away as a trunk does
+    keep = 1.4 if is_bushy("tree", variant) else 0.1
+    widest = min(tall * float(rng.uniform(0.6, 0.9)), 2 * (room - keep))
     for spread in (widest, 0.7 * widest):
         fits = spread > 0.35 * tall and lots.free(disc(x, y, 0.45 * spread), clear_m=0.0).all()
         if fits and lots.claim(disc(x, y, 0.4)):
@@ -205,7 +207,7 @@ def _hedges(walk: Walk, style: Style, lots: Lots, terrain: Terrain, rng, props: 
             long = min(long, stretch.length_m)
             part = Walk(stretch.points_m[: int(long) + 1], stretch.outward[: int(long) + 1], int(long))
             if part.length_m > HEDGE_M:
-                _along(part, HEDGE_M, 2.3, kind, 0.95, lots, terrain, rng, props)
+                _along(part, HEDGE_M, 2.6, kind, 0.95, lots, terrain, rng, props)
         along += long + float(rng.uniform(3, 10))
 
 
@@ -217,7 +219,7 @@ def _along(
     for along in np.arange(piece_m / 2, walk.length_m, piece_m):
         if rng.uniform() < share:
             x, y, yaw = walk.at(along, out_m)
-            if lots.claim(rectangle(x, y, yaw, 0.3, 0.3, piece_m / 2 - 0.2), clear_m=1.5):
+            if lots.claim(rectangle(x, y, yaw, 0.3, 0.3, piece_m / 2 - 0.2), clear_m=1.3):
                 props.append(_prop(kind[0], variant, x, y, yaw, terrain))
 
 

@@ -6,11 +6,11 @@ from functools import cached_property
 import numpy as np
 
 from simulator.carla.loopback import parts
-from simulator.carla.loopback.roadsides import Corners, corner_pavements
-from simulator.carla.loopback.sounding import Sounding
 from simulator.carla.loopback.horizon import horizon
 from simulator.carla.loopback.props import Prop, set_down
+from simulator.carla.loopback.roadsides import Corners, corner_pavements
 from simulator.carla.loopback.scenery import STYLES, plan, style_name_of
+from simulator.carla.loopback.sounding import Sounding
 from simulator.carla.loopback.streets import LAND, ground_mesh
 from simulator.carla.unreal import Transform
 from simulator.embedded.mesh import Mesh, join

@@ -1,5 +1,4 @@
 # type: ignore
-# ruff: noqa: UP018
 """What a ray meets. The world lies in one tree, or in two: scenery that stays, and actors that come and go."""
 
 import warp as wp
