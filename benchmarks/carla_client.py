@@ -56,12 +56,12 @@ class Timed(CarlaBackend):
         render = super()._picture(rig, *rest)
         began_s = time.perf_counter()
         rig.listen(PICTURE)
-        rig.images(PICTURE, self._connection.tick(), self.config.image_timeout_s)
+        rig.images(PICTURE, self.config.image_timeout_s)
         ready_s = time.perf_counter()
-        rig.images(PICTURE, self._connection.tick(), self.config.image_timeout_s)
+        rig.images(PICTURE, self.config.image_timeout_s)
         self.bare_s += time.perf_counter() - ready_s
         self.bare_frames += 1
-        rig.stop()
+        rig.listen(["instance"])
         self.spent_s += time.perf_counter() - began_s
         return render
 

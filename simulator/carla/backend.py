@@ -49,7 +49,11 @@ class CarlaBackend:
         self._rigs: dict[Lens, Rig] = {}
         self._stretches: dict[str, Stretches] = {}
         self._troupe = Troupe(self._connection, self._library)
-        self.ticks = 0  # of scenes, for measuring
+
+    @property
+    def ticks(self) -> int:
+        """Of the world since the connection was made."""
+        return self._connection.ticks
 
     @property
     def map_loads(self) -> int:
@@ -64,25 +68,24 @@ class CarlaBackend:
         try:
             try:
                 return self._render(scene)
+            except BaseException:
+                self._stop_cameras()
+                raise
             finally:
                 self._troupe.clear()
-                for rig in self._rigs.values():
-                    rig.stop()
         except RuntimeError as reason:
             raise lost(self._connection.address, f"scene {scene.scene_id}", reason) from None
 
     def close(self) -> None:
         """Destroys the cameras and leaves the server as it was found."""
-        for rig in self._rigs.values():
-            rig.stop()
+        self._stop_cameras()
         self._rigs = {}
         self._connection.close()
 
     def _render(self, scene: Scene) -> Render:
         wanted_map = map_of(scene, self.config.maps)
         if wanted_map is not None and self._connection.load_map(wanted_map):
-            for rig in self._rigs.values():
-                rig.stop()
+            self._stop_cameras()
             self._rigs = {}
             self._troupe = Troupe(self._connection, self._library)
         optics = optics_of(scene.camera, self.config.max_width_px)
@@ -131,12 +134,16 @@ class CarlaBackend:
         """One tick for each layer of actors whose pictures do not touch."""
         alone = AloneInTheSky(shown.camera, shown.actors)
         layers = layers_of(alone.boxes_in_picture())
+        seen = []
         # Those with something outside the picture first: the wide camera can stop after them.
         for layer in sorted(layers, key=lambda layer: not any(map(alone.leaves_picture, layer))):
             names = ["instance", "wide"] if any(map(alone.leaves_picture, layer)) else ["instance"]
             rig.listen(names)
             self._connection.apply([*self._troupe.moves(poses, alone=layer), *rig.moves(lifted(camera))])
-            images = rig.images(names, self._tick(), self.config.image_timeout_s)
+            seen.append((layer, self._take(rig, names)))
+        # What the picture needs is subscribed while these images are read.
+        rig.listen(PICTURE)
+        for layer, images in seen:
             ids = _cut(optics, ids_of(images["instance"]))
             wide = ids_of(images["wide"]) if "wide" in images else None
             for i in layer:
@@ -157,21 +164,16 @@ class CarlaBackend:
         if shown.environment.sun_altitude_deg < LAMPS_ON_BELOW_DEG:
             commands += self._troupe.lights(models)
         self._connection.apply(commands)
-        if self.config.warm_up_ticks:
-            rig.listen(["rgb"])
-            for _ in range(self.config.warm_up_ticks):
-                self._tick()
-        rig.listen(PICTURE)
-        frame = self._tick()
-        images = rig.images(PICTURE, frame, self.config.image_timeout_s)
-        rig.stop()
+        for _ in range(self.config.warm_up_ticks):
+            self._connection.tick()
+        images = self._take(rig, PICTURE)
+        rig.listen(["instance"])
         low16 = [actor_id & 0xFFFF for actor_id in self._troupe.actor_ids]
         ids, tags = _cut(optics, ids_of(images["instance"])), optics.cut(tags_of(images["semantic"]))
         mismatch = float((ids.tag != tags).mean())
         if mismatch > MAX_TAG_MISMATCH:
             raise CaptureFailed(
-                f"{self._connection.address}: in frame {frame} the tags of the semantic and the instance image differ "
-                f"in {mismatch:.0%} of the pixels",
+                f"{self._connection.address}: the semantic and the instance image differ in {mismatch:.0%} of the tags",
                 "images disagree",
             )
         return Render(
@@ -183,11 +185,14 @@ class CarlaBackend:
             scene=shown,
         )
 
-    def _tick(self) -> int:
-        frame = self._connection.tick()
-        self.ticks += 1
+    def _take(self, rig: Rig, names: Sequence[str]) -> dict[str, np.ndarray]:
+        images = rig.images(names, self.config.image_timeout_s)
         self._troupe.verify_gone()
-        return frame
+        return images
+
+    def _stop_cameras(self) -> None:
+        for rig in self._rigs.values():
+            rig.stop()
 
     def _set_weather(self, scene: Scene, anchor: Anchor) -> None:
         weather = weather_of(scene.environment, anchor.yaw_deg)
@@ -202,6 +207,8 @@ class CarlaBackend:
     def _rig(self, lens: Lens) -> Rig:
         """The cameras of a lens, which stay for the next scene."""
         rig = self._rigs.pop(lens, None)
+        for other in self._rigs.values():
+            other.stop()
         if rig is None:
             if len(self._rigs) >= RIGS_KEPT:
                 self._rigs.pop(next(iter(self._rigs))).destroy()

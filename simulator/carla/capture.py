@@ -40,8 +40,18 @@ KINDS = {
     "depth": "sensor.camera.depth",
     "wide": "sensor.camera.instance_segmentation",
 }
-ROUND_TRIPS = 4
+ROUND_TRIPS = 3
+SUBSCRIBED_WITHIN_S = 3.0
 PICTURE = ("rgb", "instance", "semantic", "depth")
+
+
+class ImageLost(CaptureFailed):
+    """An image that did not come in time. `fresh`: nothing had come since its camera began to listen."""
+
+    def __init__(self, what: str, fresh: bool = False):
+        self.fresh = fresh
+        super().__init__(what, "image lost")
+        self.args = (what, fresh)
 
 
 class Feed:
@@ -58,18 +68,16 @@ class Feed:
         self._arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._early: dict[int, Any] = {}
         self._listening = False
+        self.fresh = False  # it listens, but nothing has come yet
 
-    def listen(self) -> bool:
-        """Whether it did not listen before."""
-        if self._listening:
-            return False
-        self._listening = True
-        self._sensor.listen(self._arrived.put)
-        return True
+    def listen(self) -> None:
+        if not self._listening:
+            self._listening = self.fresh = True
+            self._sensor.listen(self._arrived.put)
 
     def stop(self) -> None:
         if self._listening:
-            self._listening = False
+            self._listening = self.fresh = False
             self._sensor.stop()
 
     def image(self, frame: int, deadline: float) -> np.ndarray:
@@ -80,15 +88,14 @@ class Feed:
                 image = self._arrived.get(timeout=max(deadline - time.monotonic(), 1e-3))
             except queue.Empty:
                 seen = "none came" if latest is None else f"the last to come was of frame {latest}"
-                raise CaptureFailed(
-                    f"{self._address}: no image of frame {frame} from the {self.name} camera ({seen})", "image lost"
-                ) from None
-            latest = int(image.frame)
+                what = f"{self._address}: no image of frame {frame} from the {self.name} camera ({seen})"
+                raise ImageLost(what, self.fresh) from None
+            latest, self.fresh = int(image.frame), False
             if latest >= frame:
                 self._early[latest] = image
         image = self._early[frame]
         self._early = {at: kept for at, kept in self._early.items() if at > frame}
-        pixels = np.frombuffer(image.raw_data, np.uint8)
+        pixels = np.frombuffer(image.raw_data, np.uint8).copy()  # raw_data does not keep its image alive
         if pixels.size != 4 * self.lens.width_px * self.lens.height_px:
             asked = f"{self.lens.width_px} x {self.lens.height_px}"
             raise CaptureFailed(
@@ -112,16 +119,21 @@ class Rig:
             raise
 
     def listen(self, names: Iterable[str]) -> None:
-        """Exactly these cameras send images."""
-        wanted, begun = set(names), False
+        """Exactly these cameras send images, once `settle` has been called."""
+        wanted = set(names)
         for name, feed in self.feeds.items():
             if name in wanted:
-                begun |= feed.listen()
+                feed.listen()
             else:
                 feed.stop()
-        if begun:
-            # The client subscribes on a connection of its own after `listen` has returned, so a tick now could come before
-            # the server knows. Calls that wait for an answer give the subscription the time of as many round trips.
+
+    def settle(self) -> None:
+        """Before a tick: the server should know who listens.
+
+        The client subscribes on connections of its own, after `listen` has returned. Calls that wait for an answer give
+        that the time of as many round trips; it is no guarantee, see `images`.
+        """
+        if any(feed.fresh for feed in self.feeds.values()):
             for _ in range(ROUND_TRIPS):
                 self._connection.world.get_weather()
 
@@ -130,8 +142,23 @@ class Rig:
         carla = self._connection.carla
         return [carla.command.ApplyTransform(feed.actor_id, at(carla, pose)) for feed in self.feeds.values()]
 
-    def images(self, names: Sequence[str], frame: int, timeout_s: float) -> dict[str, np.ndarray]:
-        """The frame's images by camera; all of them within the time."""
+    def images(self, names: Sequence[str], timeout_s: float) -> dict[str, np.ndarray]:
+        """Ticks, and gives that frame's images by camera, all of them within the time.
+
+        A camera that has just begun to listen may have been subscribed too late for its first frame. Nothing moves, so
+        the picture is then taken once more. Raises CaptureFailed.
+        """
+        self.settle()
+        fresh = any(self.feeds[name].fresh for name in names)
+        frame = self._connection.tick()
+        try:
+            return self._of(names, frame, min(timeout_s, SUBSCRIBED_WITHIN_S) if fresh else timeout_s)
+        except ImageLost as lost:
+            if not lost.fresh:
+                raise
+        return self._of(names, self._connection.tick(), timeout_s)
+
+    def _of(self, names: Sequence[str], frame: int, timeout_s: float) -> dict[str, np.ndarray]:
         deadline = time.monotonic() + timeout_s
         return {name: self.feeds[name].image(frame, deadline) for name in names}
 

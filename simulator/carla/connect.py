@@ -41,7 +41,7 @@ class Connection:
             self._weather_found = self.world.get_weather()
         except RuntimeError as reason:
             raise InputError(self.address, f"the server answers, but has no world: {reason}", _LOADING) from None
-        self.maps_loaded = 0
+        self.maps_loaded = self.ticks = 0
         self._hidden: list[int] = []
         self._open = True
         atexit.register(self.close)
@@ -88,6 +88,7 @@ class Connection:
 
     def tick(self) -> int:
         """One step of the world; the number of its frame."""
+        self.ticks += 1
         return int(self.world.tick(self.config.rpc_timeout_s))
 
     def apply(self, commands: Sequence[Any]) -> list[Any]:
