@@ -21,7 +21,10 @@ app = typer.Typer(
 )
 
 Data = Annotated[
-    str | None, typer.Option("--data", help="Training data: kitti:DIR, coco:FILE.json, voc:DIR or store:DIR")
+    str | None,
+    typer.Option(
+        "--data", help="Training data: kitti:, coco:, voc:, yolo:, bdd:, cityscapes:, nuimages:, waymo: or store:PATH"
+    ),
 ]
 Val = Annotated[str | None, typer.Option("--val", help="Validation data; else a part of --data")]
 Test = Annotated[str | None, typer.Option("--test", help="Test data, only reported; else a part of --data or none")]

@@ -38,7 +38,8 @@ class DataConfig(Settings):
     """Which real data, and who learns from it."""
 
     train: str = Field(
-        default="", description="kitti:DIR, coco:FILE.json[?images=DIR], voc:DIR or store:DIR; the pool is split off it"
+        default="",
+        description="kitti:DIR, coco:FILE.json[?images=DIR], ... (README lists all); the pool is split off it",
     )
     val: str | None = Field(default=None, description="The same for validation; None splits it off `train`")
     test: str | None = Field(

@@ -10,7 +10,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from dataset.errors import InputError
-from dataset.readers import open_source
+from dataset.readers import FORMATS, open_source
 from dataset.schema import Camera
 from dataset.split import split
 from dataset.store import Dataset
@@ -125,9 +125,7 @@ def import_source(spec: str, folder: Path, config: DataConfig, known: tuple[str,
     known: categories, in their order, that it must share with the data or the detector it is used with.
     """
     if not spec:
-        raise InputError(
-            "data.train", "no data set is named", "pass --data kitti:DIR, coco:FILE.json, voc:DIR or store:DIR"
-        )
+        raise InputError("data.train", "no data set is named", f"pass --data with one of {', '.join(FORMATS)}")
     shutil.rmtree(folder, ignore_errors=True)
     kind = spec.partition(":")[0]
     if kind == "store":

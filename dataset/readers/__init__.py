@@ -19,7 +19,7 @@ from dataset.readers.yolo import YoloReader
 from dataset.schema import Camera, Source
 from dataset.store import Dataset
 
-__all__ = ["Excluded", "open_source"]
+__all__ = ["FORMATS", "Excluded", "open_source"]
 
 FORMATS = (
     "kitti:DIR",
