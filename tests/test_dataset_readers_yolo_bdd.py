@@ -65,6 +65,16 @@ def test_one_split_of_a_yolo_folder(tmp_path):
         open_source(f"{spec}?split=test", tmp_path / "s")
 
 
+def test_a_split_may_be_a_list_of_images(tmp_path):
+    spec = yolo(tmp_path, {"train/a": "0 0.5 0.5 0.1 0.1", "train/b": None}, "train: train.txt\nnames: [car]")
+    (tmp_path / "train.txt").write_text("./images/train/a.jpg\n\n")
+    ds, _ = open_source(spec, tmp_path / "s")
+    assert ds.frame_ids().tolist() == ["images/train/a"] and len(ds.objects(0)) == 1
+    (tmp_path / "train.txt").write_text("images/train/c.jpg")
+    with pytest.raises(InputError, match=r"its image .*c\.jpg is missing"):
+        open_source(spec, tmp_path / "s")
+
+
 def test_copies_that_roboflow_makes_of_a_picture_are_one_group(tmp_path):
     spec = yolo(tmp_path, {"train/a_jpg.rf.00ff": None, "train/a_jpg.rf.11ee": None, "train/b_jpg.rf.22dd": None})
     groups = open_source(spec, tmp_path / "s")[0].groups().tolist()

@@ -39,7 +39,7 @@ class YoloReader:
         if not self._places:
             raise InputError(self._file, "names none of train, val and test", "add them")
         for place in self._places:
-            if not labels_folder(place).is_dir():
+            if place.is_dir() and not labels_folder(place).is_dir():
                 raise InputError(labels_folder(place), "folder is missing", f"add the labels of {place}")
 
     def _places_of(self, split: str) -> list[Path]:
@@ -49,9 +49,9 @@ class YoloReader:
             base = str(self._content.get("path") or "")
             inside = Path(*[part for part in Path(text).parts if part != ".."])
             tried = [self._folder / base / text, self._folder / text, self._folder / inside]
-            found = next((place for place in tried if place.is_dir()), None)
+            found = next((place for place in tried if place.is_dir() or is_list(place)), None)
             if found is None:
-                raise InputError(self._file, f"{split}: {text!r} is no folder of images", "mend the path")
+                raise InputError(self._file, f"{split}: {text!r} is no folder of images, nor a list", "mend the path")
             places.append(found)
         if not places:
             raise InputError(self._file, f"has no {split!r}", f"take one of {', '.join(SPLITS)} that it has")
@@ -59,11 +59,8 @@ class YoloReader:
 
     def images(self) -> Iterator[Callable[[], LabelledImage]]:
         for place in self._places:
-            for folder, subfolders, names in os.walk(place, followlinks=True):
-                subfolders.sort()
-                for name in sorted(names):
-                    if name.lower().endswith(IMAGE_SUFFIXES):
-                        yield partial(self._read, Path(folder) / name)
+            for image in listed(place) if is_list(place) else found_below(place):
+                yield partial(self._read, image)
 
     def _read(self, image: Path) -> LabelledImage:
         labels = labels_folder(image.parent) / f"{image.stem}.txt"
@@ -79,6 +76,26 @@ class YoloReader:
             group=frame_id.partition(ROBOFLOW)[0],
             boxes_are_shares=True,
         )
+
+
+def is_list(place: Path) -> bool:
+    return place.suffix == ".txt" and place.is_file()
+
+
+def listed(file: Path) -> Iterator[Path]:
+    """The images that a text file names, one a line, from its own folder on."""
+    for line in read_text(file).splitlines():
+        if line.strip():
+            yield file.parent / line.strip()
+
+
+def found_below(place: Path) -> Iterator[Path]:
+    """The images of a folder and those below it, by name."""
+    for folder, subfolders, names in os.walk(place, followlinks=True):
+        subfolders.sort()
+        for name in sorted(names):
+            if name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith("."):
+                yield Path(folder) / name
 
 
 def labels_folder(images: Path) -> Path:
