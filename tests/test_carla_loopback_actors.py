@@ -1,5 +1,7 @@
 """The real carla client and the loopback server's actors: the library, spawning, batches, attachment, motion."""
 
+import time
+
 import pytest
 
 from simulator.carla.loopback.blueprints import library
@@ -236,3 +238,36 @@ def test_a_target_velocity_moves_what_has_physics_and_nothing_else(moved):
 def test_a_walker_walks_and_faces_where_its_control_says(moved):
     assert moved["moved"][2] == pytest.approx([0, 1.5], abs=0.01)
     assert moved["walker_yaw"] == pytest.approx(90) and moved["walker_speed"] == pytest.approx(1.5)
+
+
+def autopilot(client):
+    import carla
+
+    world = synchronous(client)
+    manager = client.get_trafficmanager(0)
+    manager.set_synchronous_mode(True)
+    manager.set_random_device_seed(3)
+    car, points = world.get_blueprint_library().find("vehicle.audi.tt"), world.get_map().get_spawn_points()
+    go = carla.command.SetAutopilot(carla.command.FutureActor, True, manager.get_port())
+    # To the left of the road's middle traffic runs towards s = 0: these have the whole road ahead.
+    starts = sorted(points, key=lambda p: -p.location.x if abs(p.rotation.yaw) > 90 else 1e9)[:4:2]
+    spawned = client.apply_batch_sync([carla.command.SpawnActor(car, at).then(go) for at in starts], True)
+    world.tick()
+    cars = [world.get_actor(response.actor_id) for response in spawned]
+    before = [actor.get_location() for actor in cars]
+    for _ in range(120):
+        world.tick()
+        time.sleep(0.002)  # the manager's thread has its say between two ticks
+    carla_map, there = world.get_map(), [actor.get_location() for actor in cars]
+    manager.set_synchronous_mode(False)
+    return {
+        "errors": [response.error for response in spawned],
+        "moved_m": [was.distance(now) for was, now in zip(before, there, strict=True)],
+        "off_lane_m": [carla_map.get_waypoint(at).transform.location.distance_2d(at) for at in there],
+    }
+
+
+def test_the_traffic_manager_drives_cars_along_their_lanes(server):
+    answer = in_client(autopilot, server)
+    assert answer["errors"] == ["", ""]
+    assert min(answer["moved_m"]) > 10 and max(answer["off_lane_m"]) < 0.5

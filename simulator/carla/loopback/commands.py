@@ -11,7 +11,7 @@ from simulator.carla.loopback.rpc import Refused
 
 FUTURE_ACTOR = 0  # in a follow-up: the actor that the command before it has spawned
 SPAWN, DESTROY = 0, 1
-UNKNOWN_TO_BATCHES = {3: "ackermann control", 16: "autopilot", 17: "debug telemetry", 20: "console"}
+UNKNOWN_TO_BATCHES = {3: "ackermann control", 20: "console"}
 
 
 def spawn(episode: Episode, description: list, transform: list, parent_id: int | None = None) -> Actor:
@@ -63,8 +63,8 @@ def push(episode: Episode, actor: Actor, impulse: list) -> None:
     actor.velocity = (x, y, z)
 
 
-def leave(episode: Episode, actor: Actor, vector: list) -> None:
-    """Forces and torques: a step of them is lost in a kinematic model."""
+def leave(episode: Episode, actor: Actor, value: object) -> None:
+    """Without effect: forces and torques in a kinematic model; autopilot, which a client's traffic manager sees to."""
 
 
 def set_physics(episode: Episode, actor: Actor, on: bool) -> None:
@@ -83,7 +83,7 @@ Command = Callable[..., None]
 ACTOR_COMMANDS: dict[int, Command] = {
     2: control_vehicle, 4: control_walker, 5: keep_vehicle_physics, 6: set_transform, 7: walker_state,
     8: set_velocity, 9: set_angular_velocity, 10: push, 11: leave, 12: leave, 13: leave, 14: set_physics,
-    15: set_gravity, 18: set_lights, 19: set_location,
+    15: set_gravity, 16: leave, 17: leave, 18: set_lights, 19: set_location,
 }  # fmt: skip
 
 
