@@ -3,13 +3,17 @@
 import importlib.metadata
 import os
 import re
-import socket
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import typer
 
+from dataset.errors import InputError
+from simulator.carla.pool import Server, servers_of
+from simulator.carla.probe import surveyed, version_of
+from simulator.carla.wheel import VERSION
+from tasks.config import EMBEDDED
 from tasks.steps import ROOT
 from tasks.tracking import redacted
 
@@ -124,17 +128,26 @@ def _mlflow(uri: str | None) -> str:
 
 
 def _carla(address: str | None) -> str:
-    """Ask for the version in CARLA's own protocol (msgpack-rpc), without its client: that one may abort the process."""
-    address = address or os.environ.get("HARDCASE_CARLA")
-    if not address:
+    """What each server of the pool tells; its version first, asked without CARLA's client: that one may abort."""
+    address = address or os.environ.get("HARDCASE_SIMULATOR")
+    if not address or address == EMBEDDED:
         return "no server is named (--carla HOST:2000); the embedded simulator renders"
-    host, _, port = address.removeprefix("carla://").partition(":")
-    request = b"\x94\x00\x00\xa7version\x91\x91\xc2"  # [0, id 0, "version", [[is_async = false]]]
-    with socket.create_connection((host, int(port or 2000)), timeout=TIMEOUT_S) as connection:
-        connection.sendall(request)
-        answer = connection.recv(4096)
-    found = re.search(rb"\d+\.\d+\.\d+[\w.-]*", answer)
-    if found is None:
-        raise RuntimeError(f"{address} answers, but not as CARLA does")
-    version = found.group().decode()
-    return f"{version} answers at {address}" + ("" if version.startswith("0.9.16") else "; 0.9.16 is what we speak")
+    return "\n           ".join(line for server in servers_of(address) for line in _carla_server(server))
+
+
+def _carla_server(server: Server) -> list[str]:
+    try:
+        version = version_of(server)
+    except OSError as error:
+        return [f"no: {server}: {error}"]
+    answers = f"{version} answers at {server}"
+    if version.partition("-")[0] != VERSION:
+        return [f"{answers}; {VERSION} is what we speak"]
+    try:
+        told = surveyed(server)
+    except InputError as error:
+        return [answers, f"no: {error}"]
+    maps = ", ".join(f"{name} (loaded)" if name == told["map_name"] else name for name in told["maps"])
+    blueprints = ", ".join(f"{count} {asset}" for asset, count in told["blueprints"].items())
+    trial = f"no: {told['trial']}" if told["trial"] else f"a car was put before the cameras in {told['trial_s']:.1f} s"
+    return [answers, f"maps: {maps}", f"blueprints: {blueprints}", f"instance segmentation: {trial}"]

@@ -1,15 +1,26 @@
-"""Whether a CARLA server answers, asked in its own protocol (msgpack-rpc): its client library may abort the process."""
+"""Whether a CARLA server answers, asked in its own protocol (msgpack-rpc): its client library may abort the process.
 
+What it offers takes that library, in a process of its own.
+"""
+
+import json
+import os
 import re
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from dataset.errors import InputError
 from simulator.carla.pool import Server
 
 VERSION = b"\x94\x00\x00\xa7version\x91\x91\xc2"  # [0, id 0, "version", [[is_async = false]]]
 TIMEOUT_S = 5.0
+SURVEY_S = 180.0  # the first picture of a server may compile shaders
+ROOT = Path(__file__).parents[2]
 
 
 def version_of(server: Server, timeout_s: float = TIMEOUT_S) -> str:
@@ -63,3 +74,25 @@ def wait_until_it_answers(server: Server, patience_s: float) -> bool:
             return False
         time.sleep(0.2)
     return True
+
+
+def surveyed(server: Server, timeout_s: float = SURVEY_S) -> dict[str, Any]:
+    """What simulator/carla/survey.py finds. Raises InputError when it finds nothing, in time."""
+    command = [sys.executable, "-m", "simulator.carla.survey", server.host, str(server.port)]
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, stdin=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise InputError(str(server), f"no survey in {timeout_s:.0f} s", "look at the server's log") from None
+    found = next((line for line in done.stdout.splitlines()[::-1] if line.startswith("{")), None)
+    if found is None:
+        said = (done.stderr.strip().splitlines() or [""])[-1]
+        raise InputError(
+            str(server), f"the client ended with {done.returncode} ({said})", "look at the server's log, restart it"
+        )
+    told = json.loads(found)
+    if "error" in told:
+        raise InputError(*told["error"])
+    return told
