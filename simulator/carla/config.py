@@ -14,7 +14,7 @@ class CarlaConfig(BaseModel):
     connect_timeout_s: float = Field(default=60.0, gt=0, description="How long a server may take to answer at first.")
     rpc_timeout_s: float = Field(default=20.0, gt=0, description="How long any other call may take.")
     load_timeout_s: float = Field(default=240.0, gt=0, description="How long a map may take to load.")
-    image_timeout_s: float = Field(default=10.0, gt=0, description="How long an image may take after its tick.")
+    image_timeout_s: float = Field(default=30.0, gt=0, description="How long an image may take after its tick.")
     fixed_delta_s: float = Field(default=0.05, gt=0, le=0.1, description="Simulated seconds a tick.")
     warm_up_ticks: int = Field(
         default=3,
