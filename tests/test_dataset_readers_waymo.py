@@ -118,7 +118,8 @@ def test_the_lidar_box_of_a_pedestrian_is_the_one_that_the_association_names(tmp
 def test_a_vehicle_takes_the_lidar_box_whose_projection_overlaps_it_best(tmp_path):
     spec = waymo(
         tmp_path / "in",
-        camera_box=[CAR, camera_box("beside", 1, (60, 20, 80, 40)), camera_box("walker", 2, (10, 20, 30, 40))],
+        camera_box=[CAR, camera_box("beside", 1, (60, 20, 80, 40)), camera_box("walker", 2, (10, 20, 30, 40))]
+        + [camera_box("other", 1, (10, 20, 30, 39))],
         lidar_box=[lidar_box("near", (8, 0, 1)), lidar_box("behind", (20, 0, 1)), lidar_box("third", (30, 0, 1))],
         projected_lidar_box=[
             projected_box("behind", 1, (10, 22, 30, 40)),
@@ -131,6 +132,7 @@ def test_a_vehicle_takes_the_lidar_box_whose_projection_overlaps_it_best(tmp_pat
     assert forward[0] == pytest.approx(6.5)  # 'near' overlaps best
     assert np.isnan(forward[1])  # 'third' overlaps by less than half
     assert np.isnan(forward[2])  # a pedestrian is no vehicle
+    assert forward[3] == pytest.approx(18.5)  # 'near' overlaps it best too, and belongs to the first
 
 
 def test_a_side_camera_has_its_own_frame_and_heading(tmp_path):
