@@ -1,0 +1,307 @@
+"""The CARLA client over the real wire: the unmodified library, in a process of its own, and a loopback server."""
+
+import multiprocessing
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dataset.errors import InputError
+from dataset.schema import Camera
+from simulator.backend import Render
+from simulator.carla.backend import CarlaBackend
+from simulator.carla.config import CarlaConfig
+from simulator.carla.connect import ROLE, Connection
+from simulator.carla.errors import CaptureFailed
+from simulator.carla.loopback.blueprints import library
+from simulator.carla.loopback.control import inject, state
+from simulator.labels import LabelLimits, labels, visibility
+from simulator.recreate import NotRecreatable
+from simulator.scene import Actor, CameraResponse, Environment, Place, Request, Scene, SceneCamera
+from tests.carla_loopback import running_server
+
+pytest.importorskip("carla")
+
+AHEAD = -np.pi / 2
+CONFIG = CarlaConfig(warm_up_ticks=0, size_tolerance=0.0, connect_timeout_s=20, rpc_timeout_s=10, image_timeout_s=20)
+IMPATIENT = CONFIG.model_copy(update={"image_timeout_s": 4.0})
+CAMERA = SceneCamera(Camera(361.0, 361.0, 300.5, 87.0, height_m=1.65, pitch_deg=1.0), 621, 188)
+CATEGORIES = ("Car", "Van", "Truck", "Cyclist", "Pedestrian", "Tram")
+PLACE = Place(kind="suburb", lane_count=2, camera_offset_m=1.7, lane_width_m=3.5)
+
+
+def model(blueprint_id: str, x_m: float, z_m: float, yaw_rad: float, category: str) -> Actor:
+    """The embedded simulator's actor that is the very shape of a blueprint of the loopback server."""
+    blueprint = library()[blueprint_id]
+    assert blueprint.asset is not None
+    return Actor(
+        blueprint.asset, x_m, z_m, yaw_rad, blueprint.dimensions_hwl_m, category, 0.0, blueprint.appearance_seed
+    )
+
+
+# A hidden target, its occluder, one cut by the picture's edge, one that comes, a rider, and what CARLA has not.
+ACTORS = (
+    model("vehicle.seat.leon", 0.3, 22.0, AHEAD + 0.1, "Car"),
+    model("vehicle.volkswagen.t2", 1.2, 13.0, AHEAD, "Van"),
+    model("vehicle.toyota.prius", 3.1, 5.5, AHEAD, "Car"),
+    model("vehicle.carlamotors.firetruck", -4.0, 30.0, -AHEAD, "Truck"),
+    model("vehicle.gazelle.omafiets", -2.2, 9.0, 0.6, "Cyclist"),
+    Actor("tram", -8.0, 45.0, AHEAD, (3.5, 2.6, 15.0), "Tram"),
+)
+SCENE = Scene(
+    CAMERA, ACTORS, PLACE, Environment(), CameraResponse(), request=Request("f", "missed", 0, (0, 0, 9, 9), 0.5, 0)
+)
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """A server whose next actors' ids pass 65536: the instance image has 16 bits."""
+    with running_server("--first-actor-id", "65400") as server:
+        yield server.port
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[ProcessPoolExecutor]:
+    """The process of the carla library: its crash is a failed test, no more."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
+def run(client: ProcessPoolExecutor, task, *arguments):
+    return client.submit(task, *arguments).result(timeout=120)
+
+
+class Watched(CarlaBackend):
+    """Remembers where the server's actors stood when the picture was taken, and which lamps were lit."""
+
+    def _cast(self, scene):
+        shown, models, self.anchor = super()._cast(scene)
+        return shown, models, self.anchor
+
+    def _picture(self, *arguments):
+        render = super()._picture(*arguments)
+        world, ids = self._connection.world, self._troupe.actor_ids
+        snapshot = world.get_snapshot()
+        places = [snapshot.find(actor_id).get_transform() for actor_id in ids]
+        self.world_xyz_m = np.array([(t.location.x, t.location.y, t.location.z) for t in places])
+        self.yaws_rad = [self.anchor.yaw_rad_of(t.rotation.yaw) for t in places]
+        actors = [world.get_actor(actor_id) for actor_id in ids]
+        self.types = [actor.type_id for actor in actors]
+        self.lit = [bool(a.get_light_state()) if a.type_id.startswith("vehicle") else False for a in actors]
+        return render
+
+
+def shown(port: int, scene: Scene) -> tuple[Render, dict]:
+    backend = Watched("127.0.0.1", port, CONFIG)
+    try:
+        before = backend.ticks
+        render = backend.render(scene)
+        level = backend.anchor.level_of(backend.world_xyz_m)
+        seen = {"level": level, "yaws": backend.yaws_rad, "types": backend.types, "lit": backend.lit}
+        return render, seen | {"ticks": backend.ticks - before}
+    finally:
+        backend.close()
+
+
+def embedded(scene: Scene) -> Render:
+    from simulator.embedded.backend import EmbeddedBackend
+
+    backend = EmbeddedBackend()
+    try:
+        return backend.render(scene)
+    finally:
+        backend.close()
+
+
+def rest(port: int) -> dict:
+    """What another client finds on the server."""
+    import carla
+
+    client = carla.Client("127.0.0.1", port)
+    client.set_timeout(10)
+    world = client.get_world()
+    settings, weather = world.get_settings(), world.get_weather()
+    return {
+        "ours": [a.type_id for a in world.get_actors() if a.attributes.get("role_name") == ROLE],
+        "settings": (settings.synchronous_mode, settings.fixed_delta_seconds, settings.substepping),
+        "weather": (weather.cloudiness, weather.sun_altitude_angle, weather.fog_density),
+    }
+
+
+@pytest.fixture(scope="module")
+def picture(client, port) -> tuple[Render, dict]:
+    return run(client, shown, port, SCENE)
+
+
+def test_the_same_scene_has_the_same_labels_as_from_the_embedded_simulator(picture):
+    render, _ = picture
+    assert render.scene is not None
+    ours = visibility(render)
+    theirs = visibility(embedded(render.scene))
+    assert (ours.visible_px > 0).all()
+    assert ours.occlusion[0] > 0.2
+    assert ours.truncation[2] > 0.1
+    assert ours.box_xyxy_px == pytest.approx(theirs.box_xyxy_px, abs=1.0)
+    assert ours.occlusion == pytest.approx(theirs.occlusion, abs=0.02)
+    assert ours.truncation == pytest.approx(theirs.truncation, abs=0.02)
+
+
+def test_models_are_those_of_the_asked_for_sizes(picture):
+    _, seen = picture
+    assert [t.split(".")[-1] for t in seen["types"]] == ["leon", "t2", "prius", "firetruck", "omafiets"]
+
+
+def test_labels_tell_where_the_servers_actors_stand(picture):
+    """Unreal's left-handed world, back to KITTI's camera frame."""
+    render, seen = picture
+    scene = render.scene
+    objects = labels(render, scene, CATEGORIES, LabelLimits(max_occlusion=1, min_visible_px=1))
+    x, up, z = seen["level"].T
+    pitch = np.radians(CAMERA.intrinsics.pitch_deg)
+    down = CAMERA.intrinsics.height_m - up
+    expected = [x, down * np.cos(pitch) - z * np.sin(pitch), down * np.sin(pitch) + z * np.cos(pitch)]
+    assert objects.location_xyz_m == pytest.approx(np.stack(expected, axis=1), abs=0.05)
+    assert np.sin(objects.yaw_rad) == pytest.approx(np.sin(seen["yaws"]), abs=1e-3)
+    assert np.cos(objects.yaw_rad) == pytest.approx(np.cos(seen["yaws"]), abs=1e-3)
+
+
+def test_what_carla_has_not_is_left_out_and_the_request_still_means_its_target(picture):
+    render, _ = picture
+    assert [a.asset for a in render.scene.actors] == [a.asset for a in ACTORS[:5]]
+    assert render.scene.actors[render.scene.request.actor_index].category == "Car"
+
+
+def test_a_target_that_carla_has_not_is_not_recreatable(client, port):
+    scene = replace(SCENE, request=replace(SCENE.request, actor_index=5))
+    with pytest.raises(NotRecreatable, match="tram"):
+        run(client, shown, port, scene)
+
+
+def test_depth_of_the_sky_is_infinite_and_of_the_target_its_distance(picture):
+    render, _ = picture
+    assert np.isinf(render.depth_m[0]).any()
+    depth = render.depth_m[render.instance == 2]  # the van: its rear is 2.2 m nearer than its middle
+    assert np.median(depth) == pytest.approx(13.0 - 2.2, abs=0.6)
+
+
+def test_few_ticks_make_a_scene(picture):
+    """One for the picture, one a layer of actors; the rest measured five kinds of models."""
+    _, seen = picture
+    assert seen["ticks"] <= 1 + 4 + 5 + 2
+
+
+def test_at_night_vehicles_have_their_lamps_on(client, port):
+    night = replace(SCENE, actors=ACTORS[:2], environment=Environment(sun_altitude_deg=-10.0))
+    _, seen = run(client, shown, port, night)
+    assert seen["lit"] == [True, True]
+
+
+def test_the_server_is_left_as_it_was_found(client, port):
+    before = run(client, rest, port)
+    run(client, shown, port, replace(SCENE, environment=Environment(cloudiness=0.9, sun_altitude_deg=12.0)))
+    assert run(client, rest, port) == before
+    assert before["ours"] == []
+
+
+def fails(port: int, scene: Scene) -> tuple[str, list[str], list[str]]:
+    """(error, what of the scene is left on the server, what there is after closing)."""
+    backend = CarlaBackend("127.0.0.1", port, IMPATIENT)
+    try:
+        backend.render(scene)
+        inject(port, "dropped_images", 8)  # the instance camera's next, and those of a second try
+        try:
+            backend.render(scene)
+            text = "no error"
+        except CaptureFailed as error:
+            text = f"{error.kind}: {error}"
+        inject(port, "dropped_images", 0)
+        backend._connection.tick()
+        left = [actor.type_id for actor in backend._connection.world.get_actors()]
+        left = [t for t in left if t.startswith(("vehicle.", "walker.", "static."))]
+    finally:
+        backend.close()
+    return text, left, rest(port)["ours"]
+
+
+def test_a_lost_image_is_told_with_camera_and_frame_and_nothing_is_left_behind(client, port):
+    text, left, after = run(client, fails, port, replace(SCENE, actors=ACTORS[:2]))
+    assert text.startswith("image lost: ")
+    assert "no image of frame" in text
+    assert "instance camera" in text
+    assert left == after == []
+
+
+def disturbed(port: int, scene: Scene, fault: str, amount: int) -> np.ndarray:
+    backend = CarlaBackend("127.0.0.1", port, CONFIG)
+    try:
+        calm = backend.render(scene).instance
+        inject(port, fault, amount)
+        return np.stack([calm, backend.render(scene).instance])
+    finally:
+        backend.close()
+
+
+@pytest.mark.parametrize("fault", ["late_images", "reordered_images", "spawn_failures"])
+def test_disturbed_images_and_spawns_change_nothing(client, port, fault):
+    calm, then = run(client, disturbed, port, replace(SCENE, actors=ACTORS[:2]), fault, 2)
+    assert (calm == then).all()
+
+
+def crash_leftovers(port: int) -> list[str]:
+    """What a client leaves that dies with actors on the server, and what is there after the next has connected."""
+    import carla
+
+    client = carla.Client("127.0.0.1", port)
+    client.set_timeout(10)
+    world = client.get_world()
+    blueprint = world.get_blueprint_library().find("vehicle.audi.tt")
+    blueprint.set_attribute("role_name", ROLE)
+    world.spawn_actor(blueprint, carla.Transform(carla.Location(0, 0, 50)))
+    with Connection("127.0.0.1", port, CONFIG) as connection:
+        return [a.type_id for a in connection.world.get_actors() if a.attributes.get("role_name") == ROLE]
+
+
+def test_what_a_killed_client_left_is_removed(client, port):
+    assert run(client, crash_leftovers, port) == []
+
+
+def connects(port: int, config: CarlaConfig) -> str:
+    Connection("127.0.0.1", port, config).close()
+    return "connected"
+
+
+def test_no_server_is_one_error_with_the_remedy(client):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        free = unused.getsockname()[1]
+        with pytest.raises(InputError, match=r"no CARLA server is there.*Start one with"):
+            run(client, connects, free, CONFIG.model_copy(update={"connect_timeout_s": 0.5}))
+
+
+def test_a_server_of_another_version_is_refused(client, port):
+    inject(port, "wrong_version", 1)
+    with pytest.raises(InputError, match=r"start a server of CARLA 0\.9\.16|Start a server of CARLA 0\.9\.16"):
+        run(client, connects, port, CONFIG)
+
+
+def test_a_map_that_the_server_does_not_have_is_told_with_those_it_has(client, port):
+    with pytest.raises(InputError, match=r"no map 'Atlantis'; it has .*Straight"):
+        run(client, shown_on, port, "Atlantis")
+
+
+def shown_on(port: int, map_name: str) -> None:
+    backend = CarlaBackend("127.0.0.1", port, CONFIG.model_copy(update={"maps": (map_name,)}))
+    try:
+        backend.render(SCENE)
+    finally:
+        backend.close()
+
+
+def test_nothing_stays_on_the_server(client, port):
+    """After all of the above; ids have passed 65536 by now."""
+    counts = state(port)
+    assert counts["sensors"] == 0
+    assert counts["subscriptions"] == 0
