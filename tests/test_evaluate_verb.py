@@ -48,9 +48,19 @@ def test_by_kittis_rules_a_van_excuses_one_detection_where_an_ignore_region_excu
     shown, record = evaluated(monkeypatch, config, tmp_path / "out", boxes, scores, rules="kitti")
     assert record["kitti"]["objects/car/moderate"] == 3
     assert record["kitti"]["R11/car/moderate"] == pytest.approx(0.5 / 11)  # one false positive a car, one threshold
-    assert "moderate" in shown
+    assert "moderate" in shown and "act as DontCare" not in shown
     _, record = evaluated(monkeypatch, config, tmp_path / "out", boxes, scores)
     assert record["metrics"]["AP50/car"] == pytest.approx(1)
+
+
+def test_labels_whose_vans_were_made_ignore_regions_are_told(monkeypatch, config, tmp_path):
+    stored = import_source(config.data.train, tmp_path / "stored", config.data, known=KNOWN)
+    config = resolve(flags={"data.train": f"store:{stored.folder}", "loop.bootstrap_samples": 20})
+    shown, record = evaluated(
+        monkeypatch, config, tmp_path / "out", [ON_CAR, ON_VAN, ON_VAN], [0.5, 0.8, 0.7], rules="kitti"
+    )
+    assert record["kitti"]["R11/car/moderate"] == pytest.approx(1 / 11)
+    assert "act as DontCare" in " ".join(shown.split())
 
 
 def test_bins_and_another_detector_are_shown_beside_cocos_figures(monkeypatch, config, tmp_path):
