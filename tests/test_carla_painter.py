@@ -214,5 +214,5 @@ def test_a_body_on_a_slope_leans_with_it(painter):
 
 
 def test_an_unknown_blueprint_is_one_error(painter):
-    with pytest.raises(InputError, match="vehicle.none"):
-        labelled(painter, view(), Body(1, "vehicle.none", Transform()))
+    with pytest.raises(InputError, match="vehicle_none"):
+        labelled(painter, view(), Body(1, "vehicle_none", Transform()))

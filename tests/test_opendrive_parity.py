@@ -1,4 +1,4 @@
-"""CARLA's own client reads the same towns in a process of its own; its waypoints must lie in the middle of our lanes."""
+"""CARLA's own client reads the same towns, in a process of its own: its waypoints lie in the middle of our lanes."""
 
 import importlib.util
 import subprocess

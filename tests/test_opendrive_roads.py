@@ -114,7 +114,7 @@ def test_bends_are_cut_finely_and_straights_are_not():
 def test_traffic_on_the_left_lane_comes_towards_the_road():
     poses = list(spawn_poses(network_of(xodr(), "x")))
     assert len(poses) == 2 * 8
-    (x, y, z, heading, climb), *_ = [pose for pose in poses if pose[1] > 20]
+    (_, y, z, heading, climb), *_others = [pose for pose in poses if pose[1] > 20]
     assert (y, z, heading, climb) == (22.0, 0.5, 180.0, 0.0)
 
 

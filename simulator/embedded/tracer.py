@@ -118,8 +118,7 @@ def trace_through(world: Traceable, pinhole: Any, sky: Any, quality: Quality, se
 def label_through(world: Traceable, pinhole: Any) -> Labels:
     """The labels that `trace_through` gives, at the cost of one ray a pixel."""
     shape, device = (pinhole.height, pinhole.width), world.device
-    face = wp.empty(shape, dtype=wp.int32, device=device)
-    depth_m = wp.empty(shape, dtype=wp.float32, device=device)
+    face, depth_m = wp.empty(shape, wp.int32, device), wp.empty(shape, wp.float32, device)  # type: ignore[arg-type]
     wp.launch(label, shape, [world.geometry, pinhole, face, depth_m], device=device)
     return _labels(world, face, depth_m)
 

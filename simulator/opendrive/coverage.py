@@ -43,7 +43,7 @@ class Coverage:
             self.add(strips)
 
     def add(self, strips: Iterable[Strip]) -> None:
-        """Cover the cells of the strips; where several lie, a carriageway outranks what is raised, that what is green."""
+        """Cover the cells of the strips; a carriageway outranks what is raised, and that what is green."""
         points, kinds = [], []
         for strip in strips:
             cover = cover_of(strip.kind)
@@ -70,7 +70,8 @@ class Coverage:
     @cached_property
     def clearance_m(self) -> np.ndarray:
         """Distance of each cell to the nearest covered one. Ask when nothing more will be added."""
-        return (ndimage.distance_transform_edt(self.kind == FREE) * CELL_M).astype(np.float32)
+        cells = np.asarray(ndimage.distance_transform_edt(self.kind == FREE), np.float32)
+        return cells * np.float32(CELL_M)
 
 
 def points_in(strip: Strip, step_m: float = 0.36) -> np.ndarray:

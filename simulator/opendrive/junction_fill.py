@@ -1,5 +1,7 @@
 """The gaps between the lanes that cross a junction: tarred in the world, nobody's in OpenDRIVE."""
 
+from typing import Any
+
 import numpy as np
 from scipy import ndimage
 
@@ -39,8 +41,8 @@ def pave_around(strips: list[Strip], coverage: Coverage, width_m: float) -> np.n
         if cover_of(strip.kind) == CARRIAGEWAY:
             row, column = coverage.cells(points_in(strip)[:, :2])
             own[row - window[0].start, column - window[1].start] = True
-    from_own, nearest = ndimage.distance_transform_edt(~own, return_indices=True)
-    from_any = ndimage.distance_transform_edt(kind != CARRIAGEWAY)
+    from_own, nearest = ndimage.distance_transform_edt(~own, return_indices=True)  # type: ignore[misc]
+    from_any: Any = ndimage.distance_transform_edt(kind != CARRIAGEWAY)
     near = (from_own * CELL_M <= width_m) & (from_any * CELL_M >= 1.0) & (kind == FREE)
     height = coverage.low_m[window][tuple(nearest)]
     _mark(coverage, window, near, height, RAISED)
@@ -56,19 +58,19 @@ def _window(coverage: Coverage, strips: list[Strip], margin_m: float) -> tuple[s
 
 
 def _fill(coverage: Coverage, strips: list[Strip]) -> np.ndarray:
-    """A bed under the whole junction and a little into its arms: it shows in the gaps, and in the seams between roads."""
+    """A bed under the whole junction and a little into its arms: it shows in gaps, and in seams between roads."""
     window = _window(coverage, strips, 2.0)
     kind = coverage.kind[window]
     tarred = kind == CARRIAGEWAY
     reach = round(CLOSED_M / CELL_M)
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    wide = np.pad(tarred, reach + 1)
-    closed = ndimage.binary_closing(wide, x * x + y * y <= reach * reach)[
-        reach + 1 : -reach - 1, reach + 1 : -reach - 1
-    ]
-    holes, count = ndimage.label(ndimage.binary_fill_holes(closed) & ~closed)
-    if count:
-        area = np.bincount(holes.ravel())[1:] * CELL_M**2
+    disc = x * x + y * y <= reach * reach
+    wide = ndimage.binary_closing(np.pad(tarred, reach + 1), disc)
+    closed = np.asarray(wide, bool)[reach + 1 : -reach - 1, reach + 1 : -reach - 1]
+    enclosed = np.asarray(ndimage.binary_fill_holes(closed), bool) & ~closed
+    holes: Any = ndimage.label(enclosed)[0]  # type: ignore[index]
+    if (count := int(holes.max())) > 0:
+        area = np.bincount(holes.ravel(), minlength=count + 1)[1:] * CELL_M**2
         small = np.concatenate([[False], area < ISLAND_M2])
         closed = closed | small[holes]
     closed &= tarred | (kind == FREE)
@@ -79,7 +81,7 @@ def _fill(coverage: Coverage, strips: list[Strip]) -> np.ndarray:
 
 def _height(coverage: Coverage, window: tuple[slice, slice], known: np.ndarray) -> np.ndarray:
     """Of each cell of the window, from the nearest known one."""
-    nearest = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
+    nearest: Any = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
     return coverage.low_m[window][tuple(nearest)]
 
 

@@ -6,6 +6,7 @@ centre line without width, negative lanes lie to the right and are driven along 
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -67,7 +68,7 @@ class Road:
     sections: tuple[Section, ...]
     speed_limit_m_s: float | None = None  # of its first type that has one
 
-    def point_m(self, s_m: np.ndarray, t_m: np.ndarray) -> np.ndarray:
+    def point_m(self, s_m: np.ndarray | float, t_m: np.ndarray | float) -> np.ndarray:
         """OpenDRIVE's world: s and t broadcast, (..., 3). The road does not bank (no superelevation)."""
         s, t = np.broadcast_arrays(np.asarray(s_m, float), np.asarray(t_m, float))
         x, y, heading = self.course.pose(s)
@@ -99,7 +100,7 @@ class Road:
             lane.width_m.straight for section in self.sections for lane in section.lanes
         )
         cuts = [np.array(knots[:1])]
-        for low, high in zip(knots[:-1], knots[1:], strict=True):
+        for low, high in pairwise(knots):
             curvature = float(np.abs(self.course.curvature(np.linspace(low, high, 5)[1:-1])).max())
             # a lane 12 m off the reference line bends about as much; a chord of length c misses its arc by k c^2 / 8
             step = min(3.0 if bent else widest_m, np.sqrt(8 * sagitta_m / max(curvature, 1e-6)))

@@ -1,5 +1,7 @@
 """Ground under and beside roads: everywhere below the lowest of them, elsewhere a smooth continuation."""
 
+from typing import Any
+
 import numpy as np
 from scipy import ndimage
 
@@ -19,7 +21,7 @@ class Terrain:
         # each node takes the lowest surface within its four squares, so that no square rises above a road in it
         lowest = ndimage.minimum_filter(coverage.low_m, size=2 * step + 3, mode="nearest")[::step, ::step]
         fixed = np.isfinite(lowest)
-        nearest = ndimage.distance_transform_edt(~fixed, return_distances=False, return_indices=True)
+        nearest: Any = ndimage.distance_transform_edt(~fixed, return_distances=False, return_indices=True)
         height = np.where(fixed, lowest, lowest[tuple(nearest)]).astype(np.float32)
         if height.max() - height.min() > 0.01:
             for sigma in np.linspace(12, 1.5, SMOOTHING_ROUNDS):

@@ -59,7 +59,7 @@ def _outermost(section: Section, edges_t_m: np.ndarray, side: int) -> tuple[int,
 
 
 def free_width_m(edge: Edge, coverage: Coverage, below: int = GREEN) -> np.ndarray:
-    """How far out from each point of the edge the ground is covered by less than `below`, up to the last of LOOKED_AT_M."""
+    """How far out from each point of the edge no cell is covered by `below` or more; at most the last LOOKED_AT_M."""
     out = edge.points_m[:, None, :2] + edge.outward[:, None] * LOOKED_AT_M[:, None]
     covered = coverage.kind[coverage.cells(out)] >= below
     first = np.where(covered.any(axis=1), covered.argmax(axis=1), len(LOOKED_AT_M))
@@ -96,7 +96,7 @@ def corner_pavements(network: Network, coverage: Coverage) -> Corners:
 
 
 def _pavement_width_m(arms: list[Road]) -> float | None:
-    """From the outermost driving lane to the outer edge of the pavement, as most of the arms have it; None if few do."""
+    """From the outermost driving lane to the outer edge of the pavement in most arms; None if few have one."""
     widths = []
     paved = [any(lane.kind == "sidewalk" for section in road.sections for lane in section.lanes) for road in arms]
     if sum(paved) < PAVED_SHARE * len(arms):

@@ -54,11 +54,11 @@ class Style(NamedTuple):
 
 
 STYLES = {
-    "urban": Style(0.85, (4.0, 6.0), (0.0, 3.0), 0.92, 26.0, 9.0, 0.65, (2.0, 2.3), 0.0, False, False, 26.0, 0.55, 16.0, 50),
-    "town": Style(0.45, (4.0, 7.0), (2.0, 7.0), 0.85, 28.0, 9.0, 0.7, (2.0, 3.5), 0.25, False, False, 22.0, 0.12, 24.0, 14),
-    "suburb": Style(0.12, (6.0, 9.0), (3.0, 9.0), 0.8, 32.0, 11.0, 0.6, (2.2, 5.0), 0.4, False, False, 22.0, 0.0, 24.0, 4),
-    "highway": Style(0.3, (24.0, 40.0), (30.0, 90.0), 0.25, 40.0, 9.0, 0.5, (7.0, 24.0), 0.0, True, False, 20.0, 0.05, 36.0, 16),
-    "country": Style(0.0, (12.0, 26.0), (25.0, 80.0), 0.6, None, 11.0, 0.6, (2.5, 9.0), 0.3, False, True, 24.0, 0.0, 44.0, 0),
+    "urban": Style(0.85, (4, 6), (0, 3), 0.92, 26.0, 9.0, 0.65, (2, 2.3), 0.0, False, False, 26.0, 0.55, 16.0, 50),
+    "town": Style(0.45, (4, 7), (2, 7), 0.85, 28.0, 9.0, 0.7, (2, 3.5), 0.25, False, False, 22.0, 0.12, 24.0, 14),
+    "suburb": Style(0.12, (6, 9), (3, 9), 0.8, 32.0, 11.0, 0.6, (2.2, 5), 0.4, False, False, 22.0, 0.0, 24.0, 4),
+    "highway": Style(0.3, (24, 40), (30, 90), 0.25, 40.0, 9.0, 0.5, (7, 24), 0.0, True, False, 20.0, 0.05, 36.0, 16),
+    "country": Style(0.0, (12, 26), (25, 80), 0.6, None, 11.0, 0.6, (2.5, 9), 0.3, False, True, 24.0, 0.0, 44.0, 0),
 }  # fmt: skip
 STYLE_OF_TOWN = {
     "Town01": "town",
@@ -241,7 +241,7 @@ def _strew(style: Style, coverage: Coverage, lots: Lots, terrain: Terrain, rng, 
             wooded = np.sin((at[0] + spot[0]) / 37) + np.sin((at[1] + spot[1]) / 29) > -0.2
             if wooded and lots.clearance_m(at) > 5:
                 _tree(float(at[0]), float(at[1]), float(rng.uniform(5, 12)), lots, terrain, rng, props)
-            elif lots.clearance_m(at) > 4 and rng.uniform() < 0.5 and lots.claim(disc(*at.tolist(), 0.8)):
+            elif lots.clearance_m(at) > 4 and rng.uniform() < 0.5 and lots.claim(disc(float(at[0]), float(at[1]), 0.8)):
                 variant, size = int(rng.integers(VARIANTS["bush"])), float(rng.uniform(0.8, 2.2))
                 bush = _prop("bush", variant, float(at[0]), float(at[1]), 0.0, terrain)
                 props.append(bush._replace(spread=1.3 * size, tall=size))

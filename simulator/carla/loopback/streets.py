@@ -30,7 +30,7 @@ from simulator.opendrive.terrain import Terrain
 KERB_M = 0.10  # height of pavements over the carriageway
 KERB_TOP_M = 0.16  # width of the kerb stone
 LINE_LIFT_M = 0.006
-FLAT_M = 0.005  # a part of the terrain that bends less is one square
+FLAT_M = 0.02  # how far the terrain may be off where it is drawn in larger squares
 PART_NODES = 16  # nodes along the side of a part of the terrain
 FAR_M = 900.0
 
@@ -121,7 +121,19 @@ def _terrain(terrain: Terrain) -> Iterator[tuple[Shape, int]]:
             part = terrain.nodes_m(
                 slice(row, min(row + PART_NODES + 1, rows)), slice(column, min(column + PART_NODES + 1, columns))
             )
-            if np.ptp(part[..., 2]) < FLAT_M:
-                part = part[:: len(part) - 1, :: part.shape[1] - 1]
+            part = _thinned(part)
             i, j = row // PART_NODES // 2, column // PART_NODES // 3
             yield surface(part[:, ::-1], smooth=False), (i * 7 + j * 13 + i * j * 5) % 11
+
+
+def _thinned(nodes_m: np.ndarray) -> np.ndarray:
+    """Every eighth, fourth or second of the nodes (rows, columns, 3), where the others lie between them anyway."""
+    for step in (PART_NODES, PART_NODES // 2, PART_NODES // 4, PART_NODES // 8):
+        if (nodes_m.shape[0] - 1) % step == 0 and (nodes_m.shape[1] - 1) % step == 0:
+            few = nodes_m[::step, ::step]
+            known = np.arange(0, nodes_m.shape[0], step), np.arange(0, nodes_m.shape[1], step)
+            down = [np.interp(np.arange(nodes_m.shape[0]), known[0], column) for column in few[..., 2].T]
+            every = [np.interp(np.arange(nodes_m.shape[1]), known[1], row) for row in np.array(down).T]
+            if np.abs(np.array(every) - nodes_m[..., 2]).max() < FLAT_M:
+                return few
+    return nodes_m

@@ -21,9 +21,9 @@ from simulator.opendrive.network import network_of
 from simulator.opendrive.spawning import spawn_poses
 from simulator.opendrive.terrain import Terrain
 
-SEEN_M = 250.0
-NEAR_M = 18.0  # trees so close are the detailed ones
-STAGES_KEPT = 6
+SEEN_M = 220.0
+NEAR_M = 12.0  # trees so close are the detailed ones
+STAGES_KEPT = 4
 
 
 class Town:
@@ -52,7 +52,7 @@ class Town:
     def cast(
         self, origin: tuple[float, float, float], direction: tuple[float, float, float], distance_m: float
     ) -> tuple[tuple[float, float, float], int] | None:
-        """The first point of the town on a ray and its semantic tag; None where there is nothing within the distance."""
+        """The first point of the ground on a ray and its semantic tag; None where none lies within the distance."""
         (ox, oy, oz), (dx, dy, dz) = origin, direction
         met = self._sounding.cast((ox, -oy, oz), (dx, -dy, dz), distance_m)
         if met is None:

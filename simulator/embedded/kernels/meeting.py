@@ -45,10 +45,10 @@ def nearest(geometry: Geometry, origin: wp.vec3, direction: wp.vec3, reach_m: fl
 @wp.func
 def blocked(geometry: Geometry, origin: wp.vec3, direction: wp.vec3, reach_m: float) -> bool:
     """Whether anything lies on the way."""
-    if geometry.second_tree != wp.uint64(0):
-        if wp.mesh_query_ray_anyhit(geometry.second_tree, origin, direction, reach_m, -1):
-            return True
-    return wp.mesh_query_ray_anyhit(geometry.tree, origin, direction, reach_m, -1)
+    hidden = wp.mesh_query_ray_anyhit(geometry.tree, origin, direction, reach_m, -1)
+    if not hidden and geometry.second_tree != wp.uint64(0):
+        hidden = wp.mesh_query_ray_anyhit(geometry.second_tree, origin, direction, reach_m, -1)
+    return hidden
 
 
 @wp.func
