@@ -29,5 +29,5 @@ def prefect_env(tmp_path_factory) -> Iterator[dict[str, str]]:
 @pytest.fixture(scope="session")
 def loopback_server() -> Iterator[Running]:
     """A CARLA loopback server for the whole test session; its actor ids soon outgrow 16 bits."""
-    with running_server("--first-actor-id", "65400", "--late-s", "0.4") as server:
+    with running_server("--first-actor-id", "65500", "--late-s", "0.4") as server:
         yield server

@@ -40,19 +40,19 @@ class Shot:
 
 
 class Cameras:
-    """Paints for the cameras that somebody listens to. `make_painter` is called in the painting thread."""
+    """Paints for the cameras that somebody listens to. `make_painter` is called in `thread`, which has one worker."""
 
-    def __init__(self, streams: Streams, make_painter: Callable[[Episode], Paints]):
+    def __init__(self, streams: Streams, make_painter: Callable[[Episode], Paints], thread: ThreadPoolExecutor):
         self._streams = streams
         self._make_painter = make_painter
-        self._thread = ThreadPoolExecutor(1, "painter")
+        self._thread = thread
         self._painter: tuple[int, Paints] | None = None  # with its episode's id
         self._due_s: dict[int, float] = {}
         self._waiting: set[asyncio.Future] = set()
         self.painted = 0
 
     async def prepare(self, episode: Episode) -> None:
-        """Make the painter now. Raises what making it raises: InputError for a device that is not there."""
+        """Make the episode's painter now and close the one before it. Raises InputError for an absent device."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._painter_of, episode)
 
     def take(self, episode: Episode) -> None:
@@ -78,9 +78,8 @@ class Cameras:
             await asyncio.wait(self._waiting)
 
     def close(self) -> None:
-        """End the thread; a picture that is being painted is finished first."""
-        self._thread.submit(self._close_painter)
-        self._thread.shutdown(wait=True, cancel_futures=False)
+        """Close the painter once the picture that is being painted is finished."""
+        self._thread.submit(self._close_painter).result()
 
     def _shots(self, episode: Episode) -> list[Shot]:
         shots: dict[View, Shot] = {}

@@ -1,10 +1,12 @@
 """The server: two ports, one world, and the clock that steps it."""
 
 import asyncio
+import gc
 import os
 import resource
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from dataset.errors import InputError
@@ -50,7 +52,9 @@ class Server:
         self._sockets = bound_pair(host, port, deaf=faults.rates.loading_s > 0)
         self.port, self.stream_port = (s.getsockname()[1] for s in self._sockets)
         self.streams = Streams(faults)
-        self.cameras = Cameras(self.streams, make_painter)
+        # One thread for all that takes long, so that its memory is one arena that does not grow from map to map.
+        self._thread = ThreadPoolExecutor(1, "painter")
+        self.cameras = Cameras(self.streams, make_painter, self._thread)
         ids = Ids(next_actor=first_actor_id)
         self.episode = Episode(1, map_name, opendrive, make_town(opendrive, map_name), ids, faults)
         self._rpc = RpcPort(Functions(self), faults.until_answering)
@@ -74,6 +78,7 @@ class Server:
         self._rpc.close()
         self.streams.close()
         self.cameras.close()
+        self._thread.shutdown()
         if clock in done:
             clock.result()
 
@@ -98,10 +103,14 @@ class Server:
             if opendrive == before.opendrive:
                 town = before.town
             else:
-                town = await asyncio.to_thread(self._make_town, opendrive, map_name)
+                loop = asyncio.get_running_loop()
+                town = await loop.run_in_executor(self._thread, self._make_town, opendrive, map_name)
             self.episode = Episode(
                 before.episode_id + 1, map_name, opendrive, town, before.ids, self.faults, settings, before.weather
             )
+            await self.cameras.prepare(self.episode)
+            del before, town
+            gc.collect()  # a town is tens of megabytes: its episode's cycles are not left for later
         self._cued.set()
 
     def cast(self, start: Vector, end: Vector) -> list[tuple[Vector, int]]:
