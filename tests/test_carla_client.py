@@ -175,7 +175,8 @@ def test_what_carla_has_not_is_left_out_and_the_request_still_means_its_target(p
 
 
 def test_a_target_that_carla_has_not_is_not_recreatable(client, port):
-    scene = replace(SCENE, request=replace(SCENE.request, actor_index=5))
+    request = Request("f", "missed", 5, (0, 0, 9, 9), 0.5, 0)
+    scene = replace(SCENE, request=request)
     with pytest.raises(NotRecreatable, match="tram"):
         run(client, shown, port, scene)
 
