@@ -25,7 +25,7 @@ format: .venv/installed
 	.venv/bin/ruff format .
 
 benchmarks: .venv/installed
-	for script in benchmarks/*.py; do echo "== $$script" && $(RUN) $$script || exit 1; done
+	for script in benchmarks/*.py; do echo "== $$script" && PYTHONPATH=. $(RUN) $$script || exit 1; done
 
 # Resolve anew; the result names no index.
 lock: $(UV)

@@ -9,6 +9,7 @@ sensor, a process, or memory is left behind. The last line is JSON.
 
 import argparse
 import json
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -59,7 +60,8 @@ class Servers:
         return "carla://" + ",".join(f"127.0.0.1:{port}" for port in self.ports)
 
     def restart_command(self) -> str:
-        return f"{sys.executable} {Path(__file__)} --restart {self.folder} {{port}}"
+        python = shlex.join(["env", f"PYTHONPATH={ROOT}", sys.executable])
+        return f"{python} -m benchmarks.carla_soak --restart {self.folder} {{port}}"
 
     def records(self) -> list[dict]:
         return [json.loads((self.folder / f"{port}.json").read_text()) for port in self.ports]
