@@ -133,7 +133,8 @@ class CarlaBackend:
     ) -> AloneInTheSky:
         """One tick for each layer of actors whose pictures do not touch."""
         alone = AloneInTheSky(shown.camera, shown.actors)
-        layers = layers_of(alone.boxes_in_picture())
+        cut = [i for i in range(len(shown.actors)) if alone.leaves_picture(i)]
+        layers = layers_of(alone.boxes_in_picture(), together=cut)
         seen = []
         # Those with something outside the picture first: the wide camera can stop after them.
         for layer in sorted(layers, key=lambda layer: not any(map(alone.leaves_picture, layer))):

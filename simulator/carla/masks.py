@@ -17,6 +17,7 @@ from simulator.carla.pixels import Ids
 Box = tuple[float, float, float, float]
 # A model may reach a little over its box, and a walker sways from tick to tick.
 BOX_MARGIN_PX, BOX_MARGIN_SHARE = 4.0, 0.12
+APART_PX, APART_SHARE = 1.5, 0.04  # for two that are seen in one tick: a 3D box's picture is larger than its model's
 SWAY_SHARE = 0.02  # of the silhouette's height
 
 
@@ -47,15 +48,15 @@ class Patch:
         )
 
 
-def layers_of(boxes_xyxy_px: Sequence[Box | None]) -> list[list[int]]:
-    """Groups of actors whose boxes, grown by the margin, do not touch; those without a box are in none.
+def layers_of(boxes_xyxy_px: Sequence[Box | None], together: Sequence[int] = ()) -> list[list[int]]:
+    """Groups of actors whose boxes, grown a little, do not touch; those without a box are in none.
 
-    As few as a greedy colouring finds, the ones with most neighbours first.
+    As few as a greedy colouring finds: first those that are better seen `together`, then by their neighbours' number.
     """
-    grown = {i: _grown(box) for i, box in enumerate(boxes_xyxy_px) if box is not None}
+    grown = {i: _grown(box, APART_PX, APART_SHARE) for i, box in enumerate(boxes_xyxy_px) if box is not None}
     neighbours = {i: [j for j in grown if j != i and _touch(grown[i], grown[j])] for i in grown}
     layers: list[list[int]] = []
-    for i in sorted(grown, key=lambda i: (-len(neighbours[i]), i)):
+    for i in sorted(grown, key=lambda i: (i not in together, -len(neighbours[i]), i)):
         layer = next((layer for layer in layers if not any(j in neighbours[i] for j in layer)), None)
         if layer is None:
             layers.append([i])
@@ -104,10 +105,10 @@ def colliding(actor_ids: Sequence[int]) -> list[int]:
     return twice
 
 
-def _grown(box: Box) -> Box:
+def _grown(box: Box, margin_px: float = BOX_MARGIN_PX, margin_share: float = BOX_MARGIN_SHARE) -> Box:
     x0, y0, x1, y1 = box
-    margin_x = BOX_MARGIN_PX + BOX_MARGIN_SHARE * (x1 - x0)
-    margin_y = BOX_MARGIN_PX + BOX_MARGIN_SHARE * (y1 - y0)
+    margin_x = margin_px + margin_share * (x1 - x0)
+    margin_y = margin_px + margin_share * (y1 - y0)
     return x0 - margin_x, y0 - margin_y, x1 + margin_x, y1 + margin_y
 
 

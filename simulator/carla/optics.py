@@ -14,7 +14,7 @@ from simulator.recreate import NotRecreatable
 from simulator.scene import SceneCamera
 
 # The camera that sees what lies outside the picture: 75 degrees to each side, with so few pixels that it is quick.
-WIDE_WIDTH_PX, WIDE_HEIGHT_PX, WIDE_FOV_DEG = 1024, 768, 150.0
+WIDE_WIDTH_PX, WIDE_HEIGHT_PX, WIDE_FOV_DEG = 768, 576, 150.0
 FEWEST_PX = 16
 
 
@@ -73,7 +73,7 @@ def optics_of(camera: SceneCamera, max_px: int) -> Optics:
 
 
 def scene_pixels_of_wide(camera: SceneCamera) -> tuple[np.ndarray, np.ndarray, float]:
-    """Where the wide picture's pixel centres lie in the scene's: columns (1024,), rows (768,), and the area of each."""
+    """Where the wide picture's pixel centres lie in the scene's: columns (768,), rows (576,), and the area of each."""
     given, focal = camera.intrinsics, WIDE.focal_px
     columns = (np.arange(WIDE.width_px) + 0.5 - WIDE.width_px / 2) * given.fx_px / focal + given.cx_px
     rows = (np.arange(WIDE.height_px) + 0.5 - WIDE.height_px / 2) * given.fy_px / focal + given.cy_px
