@@ -288,6 +288,13 @@ def test_a_server_of_another_version_is_refused(client, port):
         run(client, connects, port, CONFIG)
 
 
+def test_a_server_that_is_still_loading_is_waited_for_but_not_for_ever(client, port):
+    inject(port, "loading", 3.0)
+    with pytest.raises(InputError, match=r"no CARLA server is there|has not answered"):
+        run(client, connects, port, CONFIG.model_copy(update={"connect_timeout_s": 0.5}))
+    assert run(client, connects, port, CONFIG) == "connected"
+
+
 def test_a_map_that_the_server_does_not_have_is_told_with_those_it_has(client, port):
     with pytest.raises(InputError, match=r"no map 'Atlantis'; it has .*Straight"):
         run(client, shown_on, port, "Atlantis")

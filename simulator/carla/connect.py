@@ -31,7 +31,9 @@ class Connection:
     """One client on one server. `close` puts everything back; it also runs when the process exits."""
 
     def __init__(self, host: str, port: int, config: CarlaConfig):
-        """Raises InputError when there is no server, it does not answer in time, or it is of another version."""
+        """Raises InputError when there is no server, it does not answer in time, or it is of another version;
+        CaptureFailed when it falls silent meanwhile.
+        """
         self.carla = import_carla()
         self.address, self.config = f"{host}:{port}", config
         self.client = _client(self.carla, host, port, config)
@@ -47,6 +49,9 @@ class Connection:
         atexit.register(self.close)
         try:
             self._take_over()
+        except RuntimeError as reason:
+            self.close()
+            raise lost(self.address, "making the world synchronous", reason) from None
         except BaseException:
             self.close()
             raise
