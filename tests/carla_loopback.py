@@ -24,6 +24,9 @@ print("\\nANSWER " + json.dumps(answer), flush=True)
 os._exit(0)  # the library's threads may abort a process that ends while a sensor listens
 """
 
+# The client library closes a stream twice in about one of a hundred map loads, and aborts: no fault of a server.
+CLIENT_RACE = "close: Bad file descriptor"
+
 
 @dataclass(frozen=True)
 class Running:
@@ -70,7 +73,11 @@ def running_server(*options: str) -> Iterator[Running]:
 def in_client(function: Callable[..., Any], server: Running, timeout_s: float = 60, **arguments: Any) -> Any:
     """What `function(client, **arguments)` returns (as JSON) in a process of its own with the real carla client."""
     command = client_command(function, server, **arguments)
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s)
+    for _ in range(3):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s)
+        if CLIENT_RACE not in done.stderr:
+            break
+        server.reset()
     assert done.returncode == 0, f"{function.__name__} ended with {done.returncode}: {done.stderr[-3000:]}"
     return json.loads(done.stdout.rsplit("ANSWER ", 1)[1])
 

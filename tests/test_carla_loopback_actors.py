@@ -248,7 +248,7 @@ def autopilot(client):
     manager.set_synchronous_mode(True)
     manager.set_random_device_seed(3)
     car, points = world.get_blueprint_library().find("vehicle.audi.tt"), world.get_map().get_spawn_points()
-    go = carla.command.SetAutopilot(carla.command.FutureActor, True, manager.get_port())
+    go = carla.command.SetAutopilot(carla.command.FutureActor, True, manager.get_port())  # type: ignore[arg-type]
     # To the left of the road's middle traffic runs towards s = 0: these have the whole road ahead.
     starts = sorted(points, key=lambda p: -p.location.x if abs(p.rotation.yaw) > 90 else 1e9)[:4:2]
     spawned = client.apply_batch_sync([carla.command.SpawnActor(car, at).then(go) for at in starts], True)

@@ -3,11 +3,12 @@
 import math
 import subprocess
 import sys
+import time
 
 import pytest
 
 from simulator.carla.loopback import control
-from tests.carla_loopback import ROOT, asynchronous, in_client, synchronous
+from tests.carla_loopback import ROOT, asynchronous, camera, in_client, synchronous
 
 
 @pytest.fixture
@@ -31,7 +32,6 @@ def connect(client):
         "snapshot": world.wait_for_tick().frame > 0,
         "settings": world.get_settings().synchronous_mode,
         "lights": len(world.get_lightmanager().get_all_lights()),
-        "objects": len(world.get_environment_objects()),
         "traffic_lights": len(world.get_actors().filter("traffic.*")),
     }
 
@@ -139,6 +139,43 @@ def test_rays_meet_the_roof_before_the_road_and_level_boxes_hold_the_actors(serv
     assert same and distance_m == pytest.approx(answer["height"] / 2, abs=0.02) and half_length_m == pytest.approx(2.09)
 
 
+def hide_trees(client):
+    import queue
+
+    import carla
+    import numpy as np
+
+    world = synchronous(client)
+    trees = world.get_environment_objects(carla.CityObjectLabel.Vegetation)
+    tree = max(trees, key=lambda t: t.bounding_box.extent.z)
+    at = tree.bounding_box.location
+    eye = carla.Transform(carla.Location(at.x, at.y, at.z + 3 * tree.bounding_box.extent.z), carla.Rotation(pitch=-90))
+    above, images = camera(world, "semantic_segmentation", eye, fov=30), queue.Queue()
+    above.listen(images.put)
+    time.sleep(0.3)
+
+    def share():
+        world.tick()
+        image = images.get(timeout=30)
+        tags = np.frombuffer(image.raw_data, np.uint8).reshape(image.height, image.width, 4)[..., 2]
+        return float((tags == 9).mean())
+
+    shares = [share()]
+    for on in (False, True):
+        world.enable_environment_objects({t.id for t in trees}, on)
+        world.get_weather()  # a call that is answered comes after one that is not
+        shares.append(share())
+    boxes = world.get_level_bbs(carla.CityObjectLabel.Vegetation)
+    return {"trees": len(trees), "boxes": len(boxes), "shares": shares}
+
+
+def test_environment_objects_are_listed_and_can_be_hidden(server):
+    answer = in_client(hide_trees, server)
+    assert answer["trees"] == answer["boxes"] > 5
+    shown, hidden, again = answer["shares"]
+    assert shown > 0.05 and hidden == 0 and again == shown
+
+
 def two_clients(client, port):
     import carla
 
@@ -153,6 +190,7 @@ def two_clients(client, port):
     seen = second.get_actors().find(car.id) is not None
     destroyed = second.get_actors().find(car.id).destroy()
     world.wait_for_tick()
+    world.wait_for_tick()  # the one before may have been on its way already
     return {"seen": seen, "destroyed": destroyed, "left": world.get_actors().find(car.id) is not None}
 
 

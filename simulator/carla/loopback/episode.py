@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from simulator.carla.loopback import motion, wire
@@ -15,6 +16,7 @@ from simulator.carla.loopback.rpc import Refused
 from simulator.carla.unreal import Transform
 
 if TYPE_CHECKING:
+    from simulator.carla.loopback.environment import EnvironmentObject
     from simulator.carla.loopback.town import Town
 
 COLLISION = "Spawn failed because of collision at spawn position"
@@ -141,6 +143,13 @@ class Episode:
     def bodies(self) -> list[Body]:
         """What a camera can see."""
         return [actor.body() for actor in self.actors.values() if actor.blueprint.asset is not None]
+
+    @cached_property
+    def environment(self) -> "list[EnvironmentObject]":
+        """What lines the streets."""
+        from simulator.carla.loopback.environment import environment_of  # late: it imports the renderer's shapes
+
+        return environment_of(self.town.props)
 
     def sensors(self) -> Iterable[Actor]:
         return (actor for actor in self.actors.values() if actor.stream_id)

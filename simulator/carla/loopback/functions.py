@@ -127,15 +127,18 @@ class WorldFunctions:
 
     @answers("value")
     def get_all_level_BBs(self, tag: int) -> list:
-        return [structs.world_box_array(a) for a in self._episode.actors.values() if _shows(a, tag)]
+        actors = [structs.world_box_array(a) for a in self._episode.actors.values() if _shows(a, tag)]
+        return actors + [structs.environment_box_array(o) for o in self._episode.environment if tag in (o.tag, ANY_TAG)]
 
     @answers("value")
     def get_environment_objects(self, tag: int) -> list:
-        return []
+        found = (o for o in self._episode.environment if tag in (o.tag, ANY_TAG))
+        return [structs.environment_array(o) for o in found]
 
     @answers("void")
-    def enable_environment_objects(self, ids: list[int], on: bool) -> None:
-        """There are none."""
+    async def enable_environment_objects(self, ids: list[int], on: bool) -> None:
+        named = set(ids)
+        await self._server.hide([o.prop for o in self._episode.environment if o.object_id in named], hidden=not on)
 
     @answers("value")
     def get_names_of_all_objects(self) -> list[str]:

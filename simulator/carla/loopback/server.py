@@ -22,6 +22,7 @@ from simulator.carla.loopback.sight import hits
 from simulator.carla.loopback.streams import Streams
 
 if TYPE_CHECKING:
+    from simulator.carla.loopback.props import Prop
     from simulator.carla.loopback.town import Town
 
 FREE_RUNNING_S = 1 / 60  # the step of asynchronous mode on an idle machine
@@ -102,6 +103,7 @@ class Server:
             opendrive = self.maps.opendrive(map_name)
             if opendrive == before.opendrive:
                 town = before.town
+                await self.hide(town.props, hidden=False)
             else:
                 loop = asyncio.get_running_loop()
                 town = await loop.run_in_executor(self._thread, self._make_town, opendrive, map_name)
@@ -112,6 +114,11 @@ class Server:
             del before, town
             gc.collect()  # a town is tens of megabytes: its episode's cycles are not left for later
         self._cued.set()
+
+    async def hide(self, props: "list[Prop]", *, hidden: bool) -> None:
+        """Between two pictures."""
+        town, loop = self.episode.town, asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, town.hide, props, hidden)
 
     def cast(self, start: Vector, end: Vector) -> list[tuple[Vector, int]]:
         return hits(self.episode, start, end)

@@ -1,6 +1,7 @@
 """CARLA's structs as msgpack arrays, both ways."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from simulator.carla.loopback import wire
 from simulator.carla.loopback.actors import Actor, Vector
@@ -8,6 +9,9 @@ from simulator.carla.loopback.blueprints import Blueprint, library
 from simulator.carla.loopback.episode import Settings
 from simulator.carla.loopback.motion import FULL_STEER_DEG, MASS_KG
 from simulator.carla.unreal import Transform
+
+if TYPE_CHECKING:
+    from simulator.carla.loopback.environment import EnvironmentObject
 
 
 def vector(raw: Sequence[float]) -> Vector:
@@ -74,6 +78,16 @@ def world_box_array(actor: Actor) -> list:
     """Its bounding box in the world."""
     box = actor.box
     return [list(box.center_m), list(box.extent_m), [0.0, box.yaw_deg, 0.0], actor.actor_id]
+
+
+def environment_box_array(thing: "EnvironmentObject") -> list:
+    """Its bounding box in the world; it is no actor."""
+    return [list(thing.center_m), list(thing.extent_m), [0.0, thing.transform.yaw_deg, 0.0], 0]
+
+
+def environment_array(thing: "EnvironmentObject") -> list:
+    place = transform_array(thing.transform)
+    return [place, environment_box_array(thing), thing.object_id, thing.name, thing.tag]
 
 
 def physics_array(actor: Actor) -> list:

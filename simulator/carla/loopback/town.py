@@ -1,6 +1,8 @@
 """A town made from its OpenDRIVE file: streets with what lines them, in parts, as the painter needs them."""
 
+import math
 from collections import OrderedDict
+from collections.abc import Collection
 from functools import cached_property
 
 import numpy as np
@@ -33,6 +35,8 @@ class Town:
         self.name = name
         self.network = network_of(xodr_text, f"map {name}")
         self._stages: OrderedDict[tuple, Stage] = OrderedDict()
+        self._soundings: OrderedDict[parts.Square, Sounding | None] = OrderedDict()
+        self._hidden: set[Prop] = set()
 
     def spawn_points(self) -> list[Transform]:
         """Middles of driving lanes outside junctions, half a metre above the road, heading as traffic does."""
@@ -52,13 +56,26 @@ class Town:
     def cast(
         self, origin: tuple[float, float, float], direction: tuple[float, float, float], distance_m: float
     ) -> tuple[tuple[float, float, float], int] | None:
-        """The first point of the ground on a ray and its semantic tag; None where none lies within the distance."""
+        """The first point of ground or scenery on a ray, and its semantic tag; None where none lies that near."""
         (ox, oy, oz), (dx, dy, dz) = origin, direction
-        met = self._sounding.cast((ox, -oy, oz), (dx, -dy, dz), distance_m)
-        if met is None:
+        start, way = (ox, -oy, oz), (dx, -dy, dz)
+        standing = self._standing(parts.square_of(ox, -oy))
+        soundings = [self._sounding] if standing is None else [self._sounding, standing]
+        met = [hit for one in soundings if (hit := one.cast(start, way, distance_m)) is not None]
+        if not met:
             return None
-        (x, y, z), tag = met
+        (x, y, z), tag = min(met, key=lambda hit: math.dist(hit[0], start))
         return (x, -y, z), tag
+
+    def _standing(self, square: parts.Square) -> Sounding | None:
+        """What stands about a square; None where nothing does."""
+        if square not in self._soundings:
+            props = [prop for near in parts.near(self._props, square, SEEN_M) for prop in self._props[near]]
+            self._soundings[square] = Sounding(join(set_down(props, night=False))) if props else None
+            while len(self._soundings) > STAGES_KEPT:
+                self._soundings.popitem(last=False)
+        self._soundings.move_to_end(square)
+        return self._soundings[square]
 
     def stage(self, x_m: float, y_m: float, night: bool, device: str = "cpu") -> Stage:
         """What is seen from a place, on the device; the last STAGES_KEPT are kept."""
@@ -70,6 +87,7 @@ class Town:
                 prop._replace(kind="fine tree") if prop.kind == "tree" and _is_near(prop, center) else prop
                 for square in parts.near(self._props, center, SEEN_M)
                 for prop in self._props[square]
+                if prop not in self._hidden
             ]
             self._stages[key] = Stage(join([*seen, *set_down(props, night), self._horizon]), device)
             while len(self._stages) > STAGES_KEPT:
@@ -101,9 +119,21 @@ class Town:
         return parts.cut(self._ground_mesh)
 
     @cached_property
+    def props(self) -> list[Prop]:
+        """What lines the streets; OpenDRIVE's world."""
+        return plan(self.name, self.network, self.coverage, self.terrain)
+
+    def hide(self, props: Collection[Prop], hidden: bool) -> None:
+        """Leave some of `props` out of all pictures from now on, or show them again."""
+        before, named = self._hidden, set(props)
+        self._hidden = before | named if hidden else before - named
+        if self._hidden != before:
+            self._stages.clear()
+
+    @cached_property
     def _props(self) -> dict[parts.Square, list[Prop]]:
         found: dict[parts.Square, list[Prop]] = {}
-        for prop in plan(self.name, self.network, self.coverage, self.terrain):
+        for prop in self.props:
             found.setdefault(parts.square_of(prop.x_m, prop.y_m), []).append(prop)
         return found
 
