@@ -1,6 +1,6 @@
-"""The readers at size: peak memory and frames a second of importing 200,000 frames in each public format.
+"""The readers at size: peak memory and frames a second of importing many frames in each public format.
 
-    python -m benchmarks.readers [--frames 200000] [--formats yolo,bdd,...]
+    python -m benchmarks.readers [--frames 20000] [--formats yolo,bdd,...]
 
 Every set is made up in the format's own layout, with three objects a frame and one tiny picture that all image files
 are links to (Waymo's lie inside its Parquet files, and are written out). Each import, from the label files to a
@@ -186,7 +186,7 @@ def import_all(folder: Path, frames: int) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--frames", type=int, default=200_000)
+    parser.add_argument("--frames", type=int, default=20_000)
     parser.add_argument("--formats", default=",".join(MAKERS))
     arguments = parser.parse_args()
     many, few = arguments.frames, arguments.frames // 10
