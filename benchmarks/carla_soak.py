@@ -42,7 +42,7 @@ FAULTS = {
     "stall": 0.0007, "death": 0.0007, "late_s": 0.3, "stall_s": 4.0,
 }  # fmt: skip
 MAX_GROWTH_MIB = 30.0  # of a process, in the last half of its life, for each 1,000 scenes of the run
-SETTLED_S = 60.0  # a younger process is still filling its caches
+SETTLED_S = 120.0  # a younger process is still filling its caches
 
 
 class Servers:
@@ -106,16 +106,19 @@ class Memory:
         self._thread.start()
 
     def growth_mib(self, scenes_a_second: float) -> dict[str, float]:
-        """By kind of process: the steepest growth of one that lived long, MiB for each 1,000 scenes of the run."""
+        """By kind of process: how the one that lived longest grew in its second half, MiB in 1,000 scenes of the run."""
         self._done.set()
         self._thread.join()
-        growth: dict[str, float] = {}
+        longest: dict[str, list[tuple[float, float]]] = {}
         for (kind, _), samples in self._seen.items():
+            if len(samples) > len(longest.get(kind, [])):
+                longest[kind] = samples
+        growth: dict[str, float] = {}
+        for kind, samples in longest.items():
             times, sizes = np.array(samples).T
             if times[-1] - times[0] > SETTLED_S:
                 late = times > (times[0] + times[-1]) / 2
-                slope = float(np.polyfit(times[late], sizes[late], 1)[0]) / scenes_a_second * 1000
-                growth[kind] = max(growth.get(kind, -np.inf), slope)
+                growth[kind] = float(np.polyfit(times[late], sizes[late], 1)[0]) / scenes_a_second * 1000
         return growth
 
     def peak_mib(self) -> dict[str, float]:
