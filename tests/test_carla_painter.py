@@ -32,7 +32,7 @@ ROAD = (
 HEIGHT_M = 3.0
 PLAIN = Quality(ambient_rays=False, mirror_rays=False, denoise=False)
 SIZE = (320, 160)
-ROADS, SIDEWALKS, SKY, RIDER, CAR, BICYCLE, ROAD_LINE = 1, 2, 11, 13, 14, 19, 24
+ROADS, SIDEWALKS, BUILDING, SKY, RIDER, BICYCLE, ROAD_LINE = 1, 2, 3, 11, 13, 19, 24
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +158,13 @@ def test_the_ground_is_where_the_file_says(painter):
     assert point == pytest.approx((50, 1.0, HEIGHT_M), abs=0.01)
     assert tag == ROADS
     assert town.cast((50, 1.0, 10), (0, 0, -1), 5) is None
+
+
+def test_a_ray_meets_what_stands_beside_the_road(painter):
+    """Rays across the road at the height of a first floor end in houses and trees."""
+    tags = [hit[1] for x in range(-80, 180, 4) if (hit := painter.town.cast((x, 0, HEIGHT_M + 3), (0, 1, 0), 60))]
+    assert BUILDING in tags
+    assert not {ROADS, SIDEWALKS, ROAD_LINE} & set(tags)
 
 
 def test_spawn_points_stand_in_their_lanes_and_face_along_them(painter):

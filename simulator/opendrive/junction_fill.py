@@ -10,6 +10,7 @@ from simulator.opendrive.network import Junction, Network
 from simulator.opendrive.strips import Strip
 
 CLOSED_M = 1.6  # gaps narrower than twice that are filled
+GAP_M = 1.5  # the same for gaps between pavements
 ISLAND_M2 = 90.0  # enclosed gaps smaller than that are filled
 SUNK_M = 0.02  # below the lanes' own surface
 PIECE = 6  # cells of a piece where the ground slopes
@@ -29,25 +30,33 @@ def lanes_of(network: Network, junction: Junction) -> list[Strip]:
     return [strip for name in junction.connecting_roads for strip in network.lanes.get(name, ())]
 
 
-def pave_around(strips: list[Strip], coverage: Coverage, width_m: float) -> np.ndarray:
-    """Quadrilaterals (N, 4, 3) over free ground within `width_m` of a junction's lanes, but not at their very edge.
+def pave_between(strips: list[Strip], coverage: Coverage, width_m: float) -> np.ndarray:
+    """Quadrilaterals (N, 4, 3) over gaps between the pavements about a junction's lanes, within `width_m` of these.
 
-    They lie at the roads' height; the ground is marked as raised.
+    They lie at the roads' height, not at the very edge of a carriageway; the ground is marked as raised.
     """
-    window = _window(coverage, strips, width_m + 1.0)
+    window = _window(coverage, strips, width_m + 2.0)
     kind = coverage.kind[window]
     own = np.zeros(kind.shape, bool)
     for strip in strips:
         if cover_of(strip.kind) == CARRIAGEWAY:
             row, column = coverage.cells(points_in(strip)[:, :2])
             own[row - window[0].start, column - window[1].start] = True
-    from_own, nearest = ndimage.distance_transform_edt(~own, return_indices=True)  # type: ignore[misc]
-    from_any: Any = ndimage.distance_transform_edt(kind != CARRIAGEWAY)
-    near = (from_own * CELL_M <= width_m) & (from_any * CELL_M >= 1.0) & (kind == FREE)
+    to_own, nearest = ndimage.distance_transform_edt(~own, return_indices=True)  # type: ignore[misc]
+    off_edge = np.asarray(ndimage.distance_transform_edt(kind != CARRIAGEWAY)) * CELL_M >= 1.0
+    gap = _closed(kind == RAISED, GAP_M) & (kind == FREE) & off_edge & (np.asarray(to_own) * CELL_M <= width_m + 1)
     height = coverage.low_m[window][tuple(nearest)]
-    _mark(coverage, window, near, height, RAISED)
+    _mark(coverage, window, gap, height, RAISED)
     # a cell further, to meet what lies beside it, but never as far as a carriageway
-    return _runs(ndimage.binary_dilation(near) & (from_any * CELL_M >= 1.0), height, coverage, window)
+    return _runs(np.asarray(ndimage.binary_dilation(gap), bool) & off_edge, height, coverage, window)
+
+
+def _closed(mask: np.ndarray, reach_m: float) -> np.ndarray:
+    """The mask without gaps narrower than twice the reach."""
+    reach = round(reach_m / CELL_M)
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    wide = ndimage.binary_closing(np.pad(mask, reach + 1), x * x + y * y <= reach * reach)
+    return np.asarray(wide, bool)[reach + 1 : -reach - 1, reach + 1 : -reach - 1]
 
 
 def _window(coverage: Coverage, strips: list[Strip], margin_m: float) -> tuple[slice, slice]:
@@ -62,11 +71,7 @@ def _fill(coverage: Coverage, strips: list[Strip]) -> np.ndarray:
     window = _window(coverage, strips, 2.0)
     kind = coverage.kind[window]
     tarred = kind == CARRIAGEWAY
-    reach = round(CLOSED_M / CELL_M)
-    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    disc = x * x + y * y <= reach * reach
-    wide = ndimage.binary_closing(np.pad(tarred, reach + 1), disc)
-    closed = np.asarray(wide, bool)[reach + 1 : -reach - 1, reach + 1 : -reach - 1]
+    closed = _closed(tarred, CLOSED_M)
     enclosed = np.asarray(ndimage.binary_fill_holes(closed), bool) & ~closed
     holes: Any = ndimage.label(enclosed)[0]  # type: ignore[index]
     if (count := int(holes.max())) > 0:

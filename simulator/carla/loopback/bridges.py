@@ -13,8 +13,8 @@ from simulator.opendrive.terrain import Terrain
 AIRBORNE_M = 1.8  # a road that high above the ground is a bridge
 DECK_M = 0.9
 PARAPET_M = 0.85
-# Distance from the edge and height against it: level, then sloping away under the ground or another road.
-VERGE = np.array([(0.0, -0.004), (0.5, -0.03), (2.5, -0.35), (4.0, -1.2)])
+# Distance from the edge and height against it: from below a junction's bed, sloping away under whatever is there.
+VERGE = np.array([(-0.3, -0.028), (0.5, -0.036), (2.5, -0.35), (4.0, -1.2)])
 
 
 def airborne(points_m: np.ndarray, terrain: Terrain) -> np.ndarray:

@@ -6,13 +6,13 @@ from typing import NamedTuple
 import numpy as np
 
 from simulator.opendrive.coverage import CARRIAGEWAY, FREE, GREEN, Coverage, cover_of
-from simulator.opendrive.junction_fill import lanes_of, pave_around
+from simulator.opendrive.junction_fill import lanes_of, pave_between
 from simulator.opendrive.network import Network
 from simulator.opendrive.road import Road, Section
 from simulator.opendrive.strips import Strip
 
-LOOKED_AT_M = np.arange(0.75, 4.3, 0.25)  # how far out from an edge the ground is looked at: beyond its own cells
-KERBSIDE_M = 1.5  # width of the strip that follows the kerb
+LOOKED_AT_M = np.arange(0.75, 7.1, 0.25)  # how far out from an edge the ground is looked at: beyond its own cells
+NARROWEST_M = 0.5  # of a pavement
 
 PAVED_SHARE = 0.7  # of a junction's arms that have pavements, for its corners to have them
 
@@ -67,7 +67,8 @@ def free_width_m(edge: Edge, coverage: Coverage, below: int = GREEN) -> np.ndarr
 
 
 class Corners(NamedTuple):
-    """Pavements of a junction: along the kerb as strips, behind it as quadrilaterals (N, 4, 3) at the road's height."""
+    """Pavements of junctions: strips along the kerb, and what closes the gaps between them and those of the arms, as
+    quadrilaterals (N, 4, 3) at the road's height."""
 
     strips: list[Strip]
     behind_m: np.ndarray
@@ -87,11 +88,11 @@ def corner_pavements(network: Network, coverage: Coverage) -> Corners:
             for road in crossing
             for edge in edges(road, widest_m=1.0)
             if edge.kind != "sidewalk"
-            for strip in _kerbside(edge, np.minimum(free_width_m(edge, coverage, CARRIAGEWAY), KERBSIDE_M))
+            for strip in _kerbside(edge, np.minimum(free_width_m(edge, coverage, CARRIAGEWAY), _reach_m(edge, width)))
         ]
         strips.extend(made)
-        behind.append(pave_around(lanes_of(network, junction), coverage, width))
         coverage.add(made)
+        behind.append(pave_between(lanes_of(network, junction), coverage, width))
     return Corners(strips, np.concatenate(behind))
 
 
@@ -114,9 +115,19 @@ def _pavement_width_m(arms: list[Road]) -> float | None:
     return float(np.clip(np.median(widths), 1.0, 9.0)) if widths else None
 
 
+def _reach_m(edge: Edge, width_m: float) -> np.ndarray:
+    """`width_m` at each point of the edge, less where that is further than the middle of an inward bend."""
+    step = np.diff(edge.points_m[:, :2], axis=0)
+    fan = np.diff(edge.outward, axis=0)
+    along = np.maximum((step * step).sum(axis=1), 1e-9)
+    closing_per_m = np.maximum(-(fan * step).sum(axis=1) / along, 1e-6)
+    reach = np.minimum(width_m, 0.9 / closing_per_m)
+    return np.minimum(np.append(reach, reach[-1]), np.append(reach[0], reach))
+
+
 def _kerbside(edge: Edge, width_m: np.ndarray) -> Iterator[Strip]:
     """Pieces where no carriageway is in the way."""
-    bounds = np.flatnonzero(np.diff(np.pad(width_m > 0, 1).astype(int))).reshape(-1, 2)
+    bounds = np.flatnonzero(np.diff(np.pad(width_m > NARROWEST_M, 1).astype(int))).reshape(-1, 2)
     for first, last in bounds.tolist():
         if last - first > 1:
             inner = edge.points_m[first:last]
