@@ -1,6 +1,7 @@
 """Every fault of the loopback server, as the real carla client meets it."""
 
 import subprocess
+import sys
 import time
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from dataset.errors import InputError
 from simulator.carla.loopback import control
 from simulator.carla.loopback.faults import FaultRates, Faults
-from tests.carla_loopback import camera, in_client, running_server, synchronous
+from tests.carla_loopback import ROOT, camera, in_client, running_server, synchronous
 
 
 @pytest.fixture
@@ -180,6 +181,6 @@ def test_one_kind_of_fault_does_not_shift_another():
 def test_every_fault_is_told_in_the_help():
     from simulator.carla.loopback.faults import KINDS
 
-    command = ["python", "-m", "simulator.carla.loopback", "--help"]
-    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    command = [sys.executable, "-m", "simulator.carla.loopback", "--help"]
+    text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert all(kind in text for kind in KINDS) and "--dropped-images" in text
