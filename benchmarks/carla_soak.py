@@ -106,7 +106,7 @@ class Memory:
         self._thread.start()
 
     def growth_mib(self, scenes_a_second: float) -> dict[str, float]:
-        """By kind of process: how the one that lived longest grew in its second half, MiB in 1,000 scenes of the run."""
+        """By kind of process: growth of the longest-lived one in its second half, MiB in 1,000 scenes of the run."""
         self._done.set()
         self._thread.join()
         longest: dict[str, list[tuple[float, float]]] = {}
