@@ -67,7 +67,8 @@ def running_server(*options: str) -> Iterator[Running]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        process.stdout and process.stdout.close()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def in_client(function: Callable[..., Any], server: Running, timeout_s: float = 60, **arguments: Any) -> Any:
