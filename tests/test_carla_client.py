@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from dataset.errors import InputError
 from dataset.schema import Camera
 from simulator.backend import Render
+from simulator.carla.anchors import map_of
 from simulator.carla.backend import CarlaBackend
 from simulator.carla.config import CarlaConfig
 from simulator.carla.connect import ROLE, Connection
@@ -26,6 +28,7 @@ from tests.carla_loopback import running_server
 pytest.importorskip("carla")
 
 AHEAD = -np.pi / 2
+TOWNS = Path(__file__).parents[2] / "shared" / "data" / "opendrive"
 CONFIG = CarlaConfig(warm_up_ticks=0, size_tolerance=0.0, connect_timeout_s=20, rpc_timeout_s=10, image_timeout_s=20)
 IMPATIENT = CONFIG.model_copy(update={"image_timeout_s": 4.0})
 CAMERA = SceneCamera(Camera(361.0, 361.0, 300.5, 87.0, height_m=1.65, pitch_deg=1.0), 621, 188)
@@ -306,6 +309,33 @@ def shown_on(port: int, map_name: str) -> None:
         backend.render(SCENE)
     finally:
         backend.close()
+
+
+def tour(port: int, scenes: list[Scene]) -> list[tuple[str, int, bool]]:
+    """(map, maps loaded so far, whether the target is seen) of each scene."""
+    backend = CarlaBackend("127.0.0.1", port, CONFIG.model_copy(update={"maps": ("Town01", "Town02")}))
+    visited = []
+    try:
+        for scene in scenes:
+            there = bool((backend.render(scene).instance == 1).any())
+            visited.append((backend._connection.map_name, backend.map_loads, there))
+        return visited
+    finally:
+        backend.close()
+
+
+@pytest.mark.skipif(not TOWNS.exists(), reason="needs shared/data/opendrive")
+def test_a_scene_is_shown_on_its_own_map_and_the_cameras_follow(client):
+    small = SceneCamera(Camera(120.0, 120.0, 80.0, 24.0), 160, 48)
+    asked = Scene(small, ACTORS[:1], PLACE, request=Request("f", "missed", 0, (0, 0, 9, 9), 0.0, 0))
+    scenes = [replace(asked, place=replace(PLACE, seed=seed)) for seed in (0, 5, 0)]
+    maps = [map_of(scene, ("Town01", "Town02")) for scene in scenes]
+    assert maps == ["Town02", "Town01", "Town02"]
+    with running_server("--maps", str(TOWNS), "--map", "Town02") as server:
+        visited = run(client, tour, server.port, scenes)
+    assert [name for name, _, _ in visited] == maps
+    assert [loads for _, loads, _ in visited] == [0, 1, 2]
+    assert all(there for _, _, there in visited)
 
 
 def test_nothing_stays_on_the_server(client, port):
