@@ -5,15 +5,16 @@ them is seen alone up there (a tick a layer, the instance camera alone); then al
 up, and one tick gives the picture.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from simulator.backend import Render
 from simulator.carla.alone import AloneInTheSky
 from simulator.carla.anchors import Stretches, anchors_for, map_of, stretches_of
-from simulator.carla.capture import PICTURE, Rig
+from simulator.carla.capture import PICTURE, ImageLost, Rig, Shot
 from simulator.carla.config import CarlaConfig
 from simulator.carla.connect import Connection, lost
 from simulator.carla.errors import CaptureFailed
@@ -95,8 +96,10 @@ class CarlaBackend:
         poses = self._troupe.poses(anchor, models, shown.actors)
         self._set_weather(scene, anchor)
         self._troupe.spawn(models, shown.actors)
-        alone = self._see_alone(rig, optics, camera, poses, shown)
-        return self._picture(rig, optics, camera, poses, models, shown, alone)
+        alone = AloneInTheSky(shown.camera, shown.actors)
+        shots = self._shoot_alone(rig, camera, poses, alone)
+        self._set_stage(rig, camera, poses, models, shown)
+        return self._picture(rig, optics, shown, alone, shots)
 
     def _cast(self, scene: Scene) -> tuple[Scene, list[Model], Anchor]:
         """The scene with CARLA's models on the map's ground, without what cannot be shown; models; where."""
@@ -128,46 +131,58 @@ class CarlaBackend:
         models = [model for i in kept if (model := chosen[i]) is not None]
         return replace(scene, actors=standing, request=request), models, spot.anchor
 
-    def _see_alone(
-        self, rig: Rig, optics: Optics, camera: Transform, poses: Sequence[Transform], shown: Scene
-    ) -> AloneInTheSky:
-        """One tick for each layer of actors whose pictures do not touch."""
-        alone = AloneInTheSky(shown.camera, shown.actors)
-        cut = [i for i in range(len(shown.actors)) if alone.leaves_picture(i)]
-        layers = layers_of(alone.boxes_in_picture(), together=cut)
-        seen = []
-        # Those with something outside the picture first: the wide camera can stop after them.
-        for layer in sorted(layers, key=lambda layer: not any(map(alone.leaves_picture, layer))):
+    def _shoot_alone(
+        self, rig: Rig, camera: Transform, poses: Sequence[Transform], alone: AloneInTheSky
+    ) -> list[tuple[Sequence[int], dict[str, np.ndarray]]]:
+        """One tick for each layer of actors whose pictures do not touch; the images of each layer."""
+
+        def shoot(layer: Sequence[int]) -> Shot:
             names = ["instance", "wide"] if any(map(alone.leaves_picture, layer)) else ["instance"]
             rig.listen(names)
             self._connection.apply([*self._troupe.moves(poses, alone=layer), *rig.moves(lifted(camera))])
-            seen.append((layer, self._take(rig, names)))
-        # What the picture needs is subscribed while these images are read.
-        rig.listen(PICTURE)
-        for layer, images in seen:
+            return rig.shoot(names)
+
+        # Those with something outside the picture last: the wide camera listens from then on. While the server paints
+        # one layer the next one is moved into place.
+        cut = [i for i in range(len(poses)) if alone.leaves_picture(i)]
+        layers = layers_of(alone.boxes_in_picture(), together=cut)
+        layers = sorted(layers, key=lambda layer: any(map(alone.leaves_picture, layer)))
+        shots = [(layer, shoot(layer)) for layer in layers]
+        self._troupe.verify_gone()
+        return [(layer, self._images(rig, shot, partial(shoot, layer))) for layer, shot in shots]
+
+    def _see_alone(
+        self, alone: AloneInTheSky, optics: Optics, shots: list[tuple[Sequence[int], dict[str, np.ndarray]]]
+    ) -> None:
+        for layer, images in shots:
             ids = _cut(optics, ids_of(images["instance"]))
             wide = ids_of(images["wide"]) if "wide" in images else None
             for i in layer:
                 alone.see(i, self._troupe.actor_ids[i] & 0xFFFF, ids, wide)
-        return alone
 
-    def _picture(
-        self,
-        rig: Rig,
-        optics: Optics,
-        camera: Transform,
-        poses: Sequence[Transform],
-        models: Sequence[Model],
-        shown: Scene,
-        alone: AloneInTheSky,
-    ) -> Render:
+    def _set_stage(
+        self, rig: Rig, camera: Transform, poses: Sequence[Transform], models: Sequence[Model], shown: Scene
+    ) -> None:
+        """All actors in the street, the cameras before it, the world settled."""
+        rig.listen(PICTURE)
         commands = [*self._troupe.moves(poses), *rig.moves(camera)]
         if shown.environment.sun_altitude_deg < LAMPS_ON_BELOW_DEG:
             commands += self._troupe.lights(models)
         self._connection.apply(commands)
         for _ in range(self.config.warm_up_ticks):
             self._connection.tick()
-        images = self._take(rig, PICTURE)
+
+    def _picture(
+        self,
+        rig: Rig,
+        optics: Optics,
+        shown: Scene,
+        alone: AloneInTheSky,
+        shots: list[tuple[Sequence[int], dict[str, np.ndarray]]],
+    ) -> Render:
+        shot = rig.shoot(PICTURE)
+        self._see_alone(alone, optics, shots)  # while the server paints
+        images = self._images(rig, shot, partial(rig.shoot, PICTURE))
         rig.listen(["instance"])
         low16 = [actor_id & 0xFFFF for actor_id in self._troupe.actor_ids]
         ids, tags = _cut(optics, ids_of(images["instance"])), optics.cut(tags_of(images["semantic"]))
@@ -186,10 +201,14 @@ class CarlaBackend:
             scene=shown,
         )
 
-    def _take(self, rig: Rig, names: Sequence[str]) -> dict[str, np.ndarray]:
-        images = rig.images(names, self.config.image_timeout_s)
-        self._troupe.verify_gone()
-        return images
+    def _images(self, rig: Rig, shot: Shot, again: Callable[[], Shot]) -> dict[str, np.ndarray]:
+        """The images of a shot; taken once more where a camera was subscribed too late. Nothing moves by itself."""
+        try:
+            return rig.images(shot, self.config.image_timeout_s)
+        except ImageLost as lost:
+            if not lost.fresh:
+                raise
+        return rig.images(again()._replace(fresh=False), self.config.image_timeout_s)
 
     def _stop_cameras(self) -> None:
         for rig in self._rigs.values():

@@ -7,7 +7,7 @@ order, or not at all.
 import queue
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -52,6 +52,14 @@ class ImageLost(CaptureFailed):
         self.fresh = fresh
         super().__init__(what, "image lost")
         self.args = (what, fresh)
+
+
+class Shot(NamedTuple):
+    """A tick whose images are waited for."""
+
+    names: tuple[str, ...]
+    frame: int
+    fresh: bool  # one of the cameras had sent nothing yet
 
 
 class Feed:
@@ -142,25 +150,24 @@ class Rig:
         carla = self._connection.carla
         return [carla.command.ApplyTransform(feed.actor_id, at(carla, pose)) for feed in self.feeds.values()]
 
-    def images(self, names: Sequence[str], timeout_s: float) -> dict[str, np.ndarray]:
-        """Ticks, and gives that frame's images by camera, all of them within the time.
-
-        A camera that has just begun to listen may have been subscribed too late for its first frame. Nothing moves, so
-        the picture is then taken once more. Raises CaptureFailed.
-        """
+    def shoot(self, names: Sequence[str]) -> Shot:
+        """Ticks; the images of that frame are on their way."""
         self.settle()
         fresh = any(self.feeds[name].fresh for name in names)
-        frame = self._connection.tick()
-        try:
-            return self._of(names, frame, min(timeout_s, SUBSCRIBED_WITHIN_S) if fresh else timeout_s)
-        except ImageLost as lost:
-            if not lost.fresh:
-                raise
-        return self._of(names, self._connection.tick(), timeout_s)
+        return Shot(tuple(names), self._connection.tick(), fresh)
 
-    def _of(self, names: Sequence[str], frame: int, timeout_s: float) -> dict[str, np.ndarray]:
-        deadline = time.monotonic() + timeout_s
-        return {name: self.feeds[name].image(frame, deadline) for name in names}
+    def images(self, shot: Shot, timeout_s: float) -> dict[str, np.ndarray]:
+        """A shot's images by camera, all of them within the time. Raises CaptureFailed.
+
+        A camera that had just begun to listen may have been subscribed too late for its first frame: then ImageLost
+        says that the same picture may be taken once more.
+        """
+        deadline = time.monotonic() + (min(timeout_s, SUBSCRIBED_WITHIN_S) if shot.fresh else timeout_s)
+        try:
+            return {name: self.feeds[name].image(shot.frame, deadline) for name in shot.names}
+        except ImageLost as lost:
+            lost.fresh = shot.fresh
+            raise
 
     def stop(self) -> None:
         self.listen(())
