@@ -118,9 +118,10 @@ def _with_unit(value: float, unit: str) -> str:
 
 def _scene(failure: Failure, real: Frame, frame: Frame, objects: Objects, place: int) -> Picture:
     """The same region of a synthetic frame, which may be rendered smaller than the real one."""
-    scale = frame.width_px / real.width_px
+    size = np.array([frame.width_px, frame.height_px] * 2)
+    scale = size / ([real.width_px, real.height_px] * 2)  # height and width are rounded each by itself
     box = np.asarray(failure.box_xyxy_px) * scale
-    region = np.asarray(region_around(failure.box_xyxy_px, real.width_px, real.height_px)) * scale
+    region = np.minimum(region_around(failure.box_xyxy_px, real.width_px, real.height_px) * scale, size)
     if failure.kind == "background":  # what answers it is clutter, which has no label
         marks = [*_truth(objects, -1), Mark(box, REQUEST, strong=True, dashed=True)]
     else:
