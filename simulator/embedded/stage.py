@@ -48,6 +48,10 @@ class Stage:
         self._vertices = len(scenery.vertices_m)
         self._tree, self._corners = _tree(scenery, device)
 
+    @property
+    def faces(self) -> int:
+        return len(self._faces["tag"])
+
     def world(
         self, actors: Sequence[Standing], lamps_near_m: tuple[float, float], lit: Sequence[Lamp] = ()
     ) -> StagedWorld:

@@ -1,4 +1,4 @@
-"""The cameras: which are due at a frame, painted by one thread beside the server, sent as CARLA encodes them."""
+"""The cameras: which are due at a frame, painted by threads beside the server, sent as CARLA encodes them."""
 
 import asyncio
 import logging
@@ -15,6 +15,7 @@ from simulator.carla.loopback.streams import Streams
 
 log = logging.getLogger(__name__)
 
+PAINTING_THREADS = 2  # pictures painted at a time: a ray tracer on a CPU keeps one core busy
 FRAMES_WAITING = 2  # so many may be painted or wait for it before the next frame is made
 SLACK_S = 1e-4  # sums of steps do not meet a sensor's period exactly
 
@@ -40,20 +41,24 @@ class Shot:
 
 
 class Cameras:
-    """Paints for the cameras that somebody listens to. `make_painter` is called in `thread`, which has one worker."""
+    """Paints for the cameras that somebody listens to, several pictures at a time; frames are sent in their order.
+
+    `make_painter` is called in `thread`, which has one worker; its painter's `paint` in several threads at once.
+    """
 
     def __init__(self, streams: Streams, make_painter: Callable[[Episode], Paints], thread: ThreadPoolExecutor):
         self._streams = streams
         self._make_painter = make_painter
         self._thread = thread
+        self._painting = ThreadPoolExecutor(PAINTING_THREADS, "painting")
         self._painter: tuple[int, Paints] | None = None  # with its episode's id
         self._due_s: dict[int, float] = {}
-        self._waiting: set[asyncio.Future] = set()
+        self._waiting: list[asyncio.Task] = []  # a frame each, the oldest first
         self.painted = 0
 
     async def prepare(self, episode: Episode) -> None:
         """Make the episode's painter now and close the one before it. Raises InputError for an absent device."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._painter_of, episode)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._make_painter_of, episode)
 
     def take(self, episode: Episode) -> None:
         """Have this frame painted for the cameras that are due. Returns at once."""
@@ -62,11 +67,15 @@ class Cameras:
         shots = self._shots(episode)
         if not shots:
             return
-        arguments = (episode, shots, episode.bodies(), episode.weather, episode.ids.frame, episode.ids.simulated_s)
-        loop = asyncio.get_running_loop()
-        job = loop.run_in_executor(self._thread, self._paint, loop, *arguments)
-        self._waiting.add(job)
-        job.add_done_callback(self._finished)
+        if self._painter is None or self._painter[0] != episode.episode_id:
+            raise RuntimeError(f"no painter was prepared for episode {episode.episode_id}")
+        painter, loop, ids = self._painter[1], asyncio.get_running_loop(), episode.ids
+        scene = (episode.bodies(), episode.weather, ids.frame, ids.simulated_s)
+        jobs = [loop.run_in_executor(self._painting, _messages, painter, shot, *scene) for shot in shots]
+        before = self._waiting[-1] if self._waiting else None
+        frame = loop.create_task(self._send(jobs, before))
+        self._waiting.append(frame)
+        frame.add_done_callback(self._finished)
 
     async def until_ready(self) -> None:
         """Wait while too many frames are waiting: the simulation runs no faster than it is painted, as in CARLA."""
@@ -78,7 +87,8 @@ class Cameras:
             await asyncio.wait(self._waiting)
 
     def close(self) -> None:
-        """Close the painter once the picture that is being painted is finished."""
+        """Close the painter once the pictures that are being painted are finished."""
+        self._painting.shutdown(cancel_futures=True)
         self._thread.submit(self._close_painter).result()
 
     def _shots(self, episode: Episode) -> list[Shot]:
@@ -99,43 +109,44 @@ class Cameras:
         self._due_s = {sensor_id: due_s for sensor_id, due_s in self._due_s.items() if sensor_id in alive}
         return list(shots.values())
 
-    def _paint(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        episode: Episode,
-        shots: list[Shot],
-        bodies: list[Body],
-        weather: Weather,
-        frame: int,
-        time_s: float,
-    ) -> None:
-        """In the painting thread."""
-        painter = self._painter_of(episode)
-        for shot in shots:
-            picture = painter.paint(shot.view, bodies, weather, color=shot.color, frame=frame)
-            for sensor in shot.sensors:
-                message = wire.image_message(
-                    sensor.blueprint.id, picture, shot.view.fov_deg, frame, time_s, shot.view.transform
-                )
-                loop.call_soon_threadsafe(self._streams.send_image, sensor.stream_id, message)
+    async def _send(self, jobs: Sequence[asyncio.Future], before: asyncio.Task | None) -> None:
+        """Each picture when it is painted, but none before those of the frame before."""
+        if before is not None:
+            await asyncio.wait([before])
+        for job in jobs:
+            for stream_id, message in await job:
+                self._streams.send_image(stream_id, message)
             self.painted += 1
 
-    def _painter_of(self, episode: Episode) -> Paints:
-        """In the painting thread: one painter an episode."""
+    def _make_painter_of(self, episode: Episode) -> None:
+        """In the one thread, with no picture being painted: one painter an episode."""
         if self._painter is None or self._painter[0] != episode.episode_id:
             self._close_painter()
             self._painter = (episode.episode_id, self._make_painter(episode))
-        return self._painter[1]
 
     def _close_painter(self) -> None:
         if self._painter is not None:
             self._painter[1].close()
             self._painter = None
 
-    def _finished(self, job: asyncio.Future) -> None:
-        self._waiting.discard(job)
-        if not job.cancelled() and (error := job.exception()) is not None:
+    def _finished(self, frame: asyncio.Task) -> None:
+        self._waiting.remove(frame)
+        if not frame.cancelled() and (error := frame.exception()) is not None:
             log.error("a frame could not be painted", exc_info=error)
+
+
+def _messages(
+    painter: Paints, shot: Shot, bodies: list[Body], weather: Weather, frame: int, time_s: float
+) -> list[tuple[int, bytes]]:
+    """In a painting thread: (stream id, encoded image) of each camera that shares the picture."""
+    picture = painter.paint(shot.view, bodies, weather, color=shot.color, frame=frame)
+    return [
+        (
+            sensor.stream_id,
+            wire.image_message(sensor.blueprint.id, picture, shot.view.fov_deg, frame, time_s, shot.view.transform),
+        )
+        for sensor in shot.sensors
+    ]
 
 
 def view_of(sensor: Actor) -> View:

@@ -6,6 +6,7 @@ the camera and the bodies move.
 
 from collections.abc import Sequence
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ RESPONSE = CameraResponse(noise_sigma=0.003, blur_px=0.35, vignetting=0.05, jpeg
 
 
 class Painter:
-    """Paints one town. Made once per episode; the parts of the town that it has seen are kept."""
+    """Paints one town, for several threads at once. Made once per episode; the parts it has seen are kept."""
 
     def __init__(self, town: Town, device: str = "cpu", quality: Quality | None = None) -> None:
         start_warp()
@@ -54,6 +55,7 @@ class Painter:
         self.town, self.device = town, device
         self.quality = Quality() if quality is None else quality
         self._denoise: Denoiser | None = None
+        self._denoising = Lock()  # its images are shared, and it uses all cores by itself
 
     def paint(self, view: View, bodies: Sequence[Body], weather: Weather, *, color: bool, frame: int) -> Picture:
         """What the view sees. The same arguments give the same picture; `frame` draws its noise."""
@@ -75,8 +77,9 @@ class Painter:
     def _developed(self, traced: Traced, environment: Environment, pinhole: Any, frame: int) -> np.ndarray:
         radiance = traced.radiance
         if self.quality.denoise:
-            self._denoise = self._denoise or Denoiser()
-            radiance = self._denoise(radiance, traced.albedo, traced.normal)
+            with self._denoising:
+                self._denoise = self._denoise or Denoiser()
+                radiance = self._denoise(radiance, traced.albedo, traced.normal)
         if environment.rain > 0:
             radiance = with_streaks(radiance, traced.depth_m, environment.rain, pinhole.focal[0], frame)
         return develop(radiance, RESPONSE, frame)

@@ -32,7 +32,7 @@ LONGEST_STEP_S = 0.1  # of simulated time, in asynchronous mode
 class Server:
     """A CARLA server on `port` (RPC) and `port + 1` (streams); port 0 takes a free pair.
 
-    make_town: (OpenDRIVE text, map name) -> Town; make_painter: Episode -> Painter, called in the painting thread.
+    make_town: (OpenDRIVE text, map name) -> Town; make_painter: Episode -> Painter, called in the towns' thread.
     """
 
     def __init__(
@@ -53,8 +53,8 @@ class Server:
         self._sockets = bound_pair(host, port, deaf=faults.rates.loading_s > 0)
         self.port, self.stream_port = (s.getsockname()[1] for s in self._sockets)
         self.streams = Streams(faults)
-        # One thread for all that takes long, so that its memory is one arena that does not grow from map to map.
-        self._thread = ThreadPoolExecutor(1, "painter")
+        # One thread for all towns and painters, so that its memory is one arena that does not grow from map to map.
+        self._thread = ThreadPoolExecutor(1, "town")
         self.cameras = Cameras(self.streams, make_painter, self._thread)
         ids = Ids(next_actor=first_actor_id)
         self.episode = Episode(1, map_name, opendrive, make_town(opendrive, map_name), ids, faults)
@@ -103,7 +103,7 @@ class Server:
             opendrive = self.maps.opendrive(map_name)
             if opendrive == before.opendrive:
                 town = before.town
-                await self.hide(town.props, hidden=False)
+                await self._hide(town.props, hidden=False)
             else:
                 loop = asyncio.get_running_loop()
                 town = await loop.run_in_executor(self._thread, self._make_town, opendrive, map_name)
@@ -116,7 +116,12 @@ class Server:
         self._cued.set()
 
     async def hide(self, props: "list[Prop]", *, hidden: bool) -> None:
-        """Between two pictures."""
+        """Between two frames: those before it are painted with what they were taken with."""
+        async with self._busy:
+            await self.cameras.until_idle()
+            await self._hide(props, hidden=hidden)
+
+    async def _hide(self, props: "list[Prop]", *, hidden: bool) -> None:
         town, loop = self.episode.town, asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, town.hide, props, hidden)
 

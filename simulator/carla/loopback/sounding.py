@@ -17,6 +17,7 @@ class Sounding:
     def __init__(self, mesh: Mesh) -> None:
         start_warp()
         self._tag = mesh.tag
+        self._low, self._high = mesh.vertices_m.min(axis=0), mesh.vertices_m.max(axis=0)
         self._tree = wp.Mesh(
             points=wp.array(mesh.vertices_m, dtype=wp.vec3, device="cpu"),
             indices=wp.array(mesh.faces.reshape(-1), dtype=wp.int32, device="cpu"),
@@ -24,6 +25,10 @@ class Sounding:
         )
         self._distance_m = wp.zeros(1, dtype=wp.float32, device="cpu")
         self._face = wp.zeros(1, dtype=wp.int32, device="cpu")
+
+    def touches(self, low_m: tuple[float, ...], high_m: tuple[float, ...]) -> bool:
+        """Whether anything may lie over a rectangle of ground, by the boxes around both."""
+        return all(a <= d and c <= b for a, b, c, d in zip(self._low, self._high, low_m, high_m, strict=False))
 
     def cast(self, origin: Point, direction: Point, distance_m: float) -> tuple[Point, int] | None:
         """The first point met and its tag."""

@@ -4,6 +4,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Collection
 from functools import cached_property
+from threading import Lock
 
 import numpy as np
 
@@ -25,7 +26,9 @@ from simulator.opendrive.terrain import Terrain
 
 SEEN_M = 220.0
 NEAR_M = 12.0  # trees so close are the detailed ones
-STAGES_KEPT = 4
+FACES_KEPT = 3_000_000  # of all stages together: 0.12 kB each
+SOUNDINGS_KEPT = 256  # squares, each with what stands in it
+REACH_M = 32.0  # nothing that stands in a square reaches further out of it
 
 
 class Town:
@@ -35,8 +38,9 @@ class Town:
         self.name = name
         self.network = network_of(xodr_text, f"map {name}")
         self._stages: OrderedDict[tuple, Stage] = OrderedDict()
-        self._soundings: OrderedDict[parts.Square, Sounding | None] = OrderedDict()
+        self._soundings: OrderedDict[parts.Square, Sounding] = OrderedDict()
         self._hidden: set[Prop] = set()
+        self._staging = Lock()  # painters ask for stages from several threads
 
     def spawn_points(self) -> list[Transform]:
         """Middles of driving lanes outside junctions, half a metre above the road, heading as traffic does."""
@@ -59,41 +63,55 @@ class Town:
         """The first point of ground or scenery on a ray, and its semantic tag; None where none lies that near."""
         (ox, oy, oz), (dx, dy, dz) = origin, direction
         start, way = (ox, -oy, oz), (dx, -dy, dz)
-        standing = self._standing(parts.square_of(ox, -oy))
-        soundings = [self._sounding] if standing is None else [self._sounding, standing]
+        share = distance_m / max(math.hypot(dx, dy, dz), 1e-9)
+        end = (ox + share * dx, -(oy + share * dy))
+        soundings = [self._sounding, *self._standing_about(start[:2], end)]
         met = [hit for one in soundings if (hit := one.cast(start, way, distance_m)) is not None]
         if not met:
             return None
         (x, y, z), tag = min(met, key=lambda hit: math.dist(hit[0], start))
         return (x, -y, z), tag
 
-    def _standing(self, square: parts.Square) -> Sounding | None:
-        """What stands about a square; None where nothing does."""
+    def _standing_about(self, start: tuple[float, float], end: tuple[float, float]) -> list[Sounding]:
+        """What stands about a way over the ground, a sounding a square."""
+        low = tuple(map(min, zip(start, end, strict=True)))
+        high = tuple(map(max, zip(start, end, strict=True)))
+        (i0, j0), (i1, j1) = (
+            parts.square_of(x + grown, y + grown) for (x, y), grown in ((low, -REACH_M), (high, REACH_M))
+        )
+        squares = [(i, j) for i in range(i0, i1 + 1) for j in range(j0, j1 + 1) if (i, j) in self._props]
+        return [one for square in squares if (one := self._standing(square)).touches(low, high)]
+
+    def _standing(self, square: parts.Square) -> Sounding:
+        """What stands in a square."""
         if square not in self._soundings:
-            props = [prop for near in parts.near(self._props, square, SEEN_M) for prop in self._props[near]]
-            self._soundings[square] = Sounding(join(set_down(props, night=False))) if props else None
-            while len(self._soundings) > STAGES_KEPT:
+            self._soundings[square] = Sounding(join(set_down(self._props[square], night=False)))
+            while len(self._soundings) > SOUNDINGS_KEPT:
                 self._soundings.popitem(last=False)
         self._soundings.move_to_end(square)
         return self._soundings[square]
 
     def stage(self, x_m: float, y_m: float, night: bool, device: str = "cpu") -> Stage:
-        """What is seen from a place, on the device; the last STAGES_KEPT are kept."""
+        """What is seen from a place, on the device; the last ones are kept."""
         center = parts.square_of(x_m, -y_m)
         key = (center, night, device)
-        if key not in self._stages:
-            seen = [self._ground[square] for square in parts.near(self._ground, center, SEEN_M)]
-            props = [
-                prop._replace(kind="fine tree") if prop.kind == "tree" and _is_near(prop, center) else prop
-                for square in parts.near(self._props, center, SEEN_M)
-                for prop in self._props[square]
-                if prop not in self._hidden
-            ]
-            self._stages[key] = Stage(join([*seen, *set_down(props, night), self._horizon]), device)
-            while len(self._stages) > STAGES_KEPT:
-                self._stages.popitem(last=False)
-        self._stages.move_to_end(key)
-        return self._stages[key]
+        with self._staging:
+            if key not in self._stages:
+                self._stages[key] = Stage(self._seen_from(center, night), device)
+                while len(self._stages) > 1 and sum(stage.faces for stage in self._stages.values()) > FACES_KEPT:
+                    self._stages.popitem(last=False)
+            self._stages.move_to_end(key)
+            return self._stages[key]
+
+    def _seen_from(self, center: parts.Square, night: bool) -> Mesh:
+        seen = [self._ground[square] for square in parts.near(self._ground, center, SEEN_M)]
+        props = [
+            prop._replace(kind="fine tree") if prop.kind == "tree" and _is_near(prop, center) else prop
+            for square in parts.near(self._props, center, SEEN_M)
+            for prop in self._props[square]
+            if prop not in self._hidden
+        ]
+        return join([*seen, *set_down(props, night), self._horizon])
 
     @cached_property
     def coverage(self) -> Coverage:
