@@ -25,15 +25,20 @@ class GridDetector(GridNetwork, Architecture):
         return [cluster(proposed, self.config.clustering) for proposed in self.propose(self(images))]
 
     def propose(self, output: GridOutput) -> list[Proposals]:
-        """The cells of each image whose score reaches the threshold; boxes in input px, on the CPU.
+        """The cells of each image whose score reaches the threshold; boxes in input px, on the CPU."""
+        score, box, occlusion = self.cells(output)
+        index = (score >= self.config.clustering.min_coverage).nonzero()  # (N, 3): image, category, cell
+        at = tuple(index.T)
+        values: list[Tensor] = [index[:, 1], box[at], score[at], occlusion[at]]
+        counts = torch.bincount(index[:, 0], minlength=len(score)).tolist()
+        parts = [value.cpu().split(counts) for value in values]
+        return [Proposals(*of_image) for of_image in zip(*parts, strict=True)]
+
+    def cells(self, output: GridOutput) -> tuple[Tensor, Tensor, Tensor]:
+        """What each of K cells says: score (B, C, K) 0-1, box (B, C, K, 4) in input px, occlusion (B, C, K) 0-1.
 
         The score is the coverage times the class: how sure a cell is that something covers it, and that it is this.
         """
         score = output.coverage.sigmoid() * output.category.sigmoid()
-        index = (score >= self.config.clustering.min_coverage).nonzero()  # (N, 4): image, category, row, column
-        at = tuple(index.T)
-        box = decode(output.box, self.config)[at]
-        values: list[Tensor] = [index[:, 1], box, score[at], output.occlusion.sigmoid()[at]]
-        counts = torch.bincount(index[:, 0], minlength=len(score)).tolist()
-        parts = [value.cpu().split(counts) for value in values]
-        return [Proposals(*of_image) for of_image in zip(*parts, strict=True)]
+        box = decode(output.box, self.config)
+        return score.flatten(2), box.flatten(2, 3), output.occlusion.sigmoid().flatten(2)
