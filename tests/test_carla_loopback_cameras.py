@@ -1,10 +1,17 @@
 """The real carla client and the loopback server's cameras: which frame, which pixels, and who is painted for."""
 
+import asyncio
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from simulator.carla.loopback.cameras import Cameras
+from simulator.carla.loopback.records import Picture, Weather
+from simulator.carla.unreal import Transform
 from tests.carla_loopback import (
     ROOT,
     asynchronous,
@@ -195,3 +202,57 @@ def test_subscriptions_of_a_killed_client_are_dropped_and_its_actors_stay(server
     assert left["connections"] == 1  # this question's own
     painted = in_client(unlistened, server)  # the next client works
     assert painted is None and server.state()["painted"] == left["painted"]
+
+
+class SlowInColour:
+    """Paints grey; colour takes longer than labels."""
+
+    def paint(self, view, bodies, weather, *, color, frame):
+        time.sleep(0.15 if color else 0.0)
+        size = (view.height_px, view.width_px)
+        rgb = np.full((*size, 3), 128, np.uint8) if color else None
+        return Picture(rgb, np.zeros(size, np.uint32), np.zeros(size, np.uint8), np.ones(size, np.float32))
+
+    def close(self):
+        pass
+
+
+def test_images_leave_in_the_order_of_their_frames_whichever_is_painted_first():
+    attributes = {"image_size_x": "8", "image_size_y": "4", "fov": "90"}
+
+    def sensor(number, kind, x_m):
+        blueprint = SimpleNamespace(id=f"sensor.camera.{kind}")
+        at = Transform(x_m, 0.0, 0.0)
+        return SimpleNamespace(
+            actor_id=number, stream_id=number, blueprint=blueprint, attributes=attributes, transform=at
+        )
+
+    def episode(frame, sensors):
+        return SimpleNamespace(
+            episode_id=1,
+            settings=SimpleNamespace(no_rendering=False),
+            ids=SimpleNamespace(frame=frame, simulated_s=0.1 * frame),
+            weather=Weather(),
+            bodies=list,
+            sensors=lambda: sensors,
+        )
+
+    sent = []
+    streams = SimpleNamespace(
+        listened=lambda stream_id: True, send_image=lambda stream_id, message: sent.append(stream_id)
+    )
+    color, labels = sensor(1, "rgb", 0.0), sensor(2, "instance_segmentation", 5.0)
+
+    async def three_frames():
+        with ThreadPoolExecutor(1) as thread:
+            cameras = Cameras(streams, lambda episode: SlowInColour(), thread)
+            await cameras.prepare(episode(0, []))
+            cameras.take(episode(1, [color]))
+            cameras.take(episode(2, [labels]))
+            cameras.take(episode(3, [labels, color]))
+            await cameras.until_idle()
+            assert cameras.painted == 4
+            cameras.close()
+
+    asyncio.run(three_frames())
+    assert sent == [1, 2, 2, 1]

@@ -1,5 +1,6 @@
 """The loopback server's pictures against the embedded simulator's own, and the facts of Unreal's frame."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -107,6 +108,24 @@ def test_colour_and_labels_alone_agree(painter):
         assert np.array_equal(getattr(alone, name), getattr(painted, name))
     again = painter.paint(view(), [body], Weather(), color=True, frame=1)
     assert np.array_equal(painted.rgb, again.rgb)
+
+
+def test_pictures_painted_at_the_same_time_are_those_painted_one_by_one(painter):
+    bodies = [Body(70 + n, first("car"), Transform(10.0 + 4 * n, 2.0, HEIGHT_M)) for n in range(6)]
+    asked = [(bodies[n], n % 2 == 0, n) for n in range(6)]
+
+    def paint(one):
+        body, color, frame = one
+        return painter.paint(view(), [body], Weather(), color=color, frame=frame)
+
+    one_by_one = [paint(one) for one in asked]
+    with ThreadPoolExecutor(3) as threads:
+        for alone, together in zip(one_by_one, threads.map(paint, asked), strict=True):
+            assert np.array_equal(alone.actor_id, together.actor_id)
+            assert np.array_equal(alone.depth_m, together.depth_m)
+            assert (alone.rgb is None) == (together.rgb is None)
+            if alone.rgb is not None:
+                assert np.array_equal(alone.rgb, together.rgb)
 
 
 def test_positive_yaw_turns_to_positive_y_and_pitch_lifts_the_view(painter):

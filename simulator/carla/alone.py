@@ -24,6 +24,11 @@ class AloneInTheSky:
         self._outside_boxes: list[Box | None] = [None] * len(actors)
         self._columns, self._rows, self._stride_px2 = scene_pixels_of_wide(camera)
 
+    @property
+    def count(self) -> int:
+        """Of the actors."""
+        return len(self.patches)
+
     def boxes_in_picture(self) -> list[Box | None]:
         """The projected 3D box of each actor that reaches the picture, not clipped."""
         width, height = self._camera.width_px, self._camera.height_px

@@ -5,16 +5,14 @@ them is seen alone up there (a tick a layer, the instance camera alone); then al
 up, and one tick gives the picture.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 
 from simulator.backend import Render
 from simulator.carla.alone import AloneInTheSky
 from simulator.carla.anchors import Stretches, anchors_for, map_of, stretches_of
-from simulator.carla.capture import PICTURE, ImageLost, Rig, Shot
+from simulator.carla.capture import Rig
 from simulator.carla.config import CarlaConfig
 from simulator.carla.connect import Connection, lost
 from simulator.carla.errors import CaptureFailed
@@ -23,7 +21,8 @@ from simulator.carla.masks import instances, layers_of
 from simulator.carla.optics import Lens, Optics, optics_of
 from simulator.carla.pixels import Ids, depth_m_of, ids_of, rgb_of, tags_of
 from simulator.carla.spots import find_spot
-from simulator.carla.troupe import Troupe, lifted
+from simulator.carla.takes import Images, Take, Takes
+from simulator.carla.troupe import Troupe
 from simulator.carla.unreal import Anchor, Transform
 from simulator.carla.weather import weather_of
 from simulator.embedded.film import respond
@@ -96,10 +95,13 @@ class CarlaBackend:
         poses = self._troupe.poses(anchor, models, shown.actors)
         self._set_weather(scene, anchor)
         self._troupe.spawn(models, shown.actors)
+        night = shown.environment.sun_altitude_deg < LAMPS_ON_BELOW_DEG
+        lit = models if night else None
+        takes = Takes(self._connection, rig, self._troupe, camera, poses, lit, self.config)
         alone = AloneInTheSky(shown.camera, shown.actors)
-        shots = self._shoot_alone(rig, camera, poses, alone)
-        self._set_stage(rig, camera, poses, models, shown)
-        return self._picture(rig, optics, shown, alone, shots)
+        images = self._shoot(takes, alone, optics)
+        takes.end()
+        return self._developed(images, optics, shown, alone)
 
     def _cast(self, scene: Scene) -> tuple[Scene, list[Model], Anchor]:
         """The scene with CARLA's models on the map's ground, without what cannot be shown; models; where."""
@@ -131,59 +133,32 @@ class CarlaBackend:
         models = [model for i in kept if (model := chosen[i]) is not None]
         return replace(scene, actors=standing, request=request), models, spot.anchor
 
-    def _shoot_alone(
-        self, rig: Rig, camera: Transform, poses: Sequence[Transform], alone: AloneInTheSky
-    ) -> list[tuple[Sequence[int], dict[str, np.ndarray]]]:
-        """One tick for each layer of actors whose pictures do not touch; the images of each layer."""
-
-        def shoot(layer: Sequence[int]) -> Shot:
-            names = ["instance", "wide"] if any(map(alone.leaves_picture, layer)) else ["instance"]
-            rig.listen(names)
-            self._connection.apply([*self._troupe.moves(poses, alone=layer), *rig.moves(lifted(camera))])
-            return rig.shoot(names)
-
+    def _shoot(self, takes: Takes, alone: AloneInTheSky, optics: Optics) -> Images:
+        """The picture's images. On the way each layer of actors whose pictures do not touch is seen alone."""
         # Those with something outside the picture last: the wide camera listens from then on. While the server paints
-        # one layer the next one is moved into place.
-        cut = [i for i in range(len(poses)) if alone.leaves_picture(i)]
+        # one take the next one is arranged, and the layers are read while it paints the street.
+        cut = [i for i in range(alone.count) if alone.leaves_picture(i)]
         layers = layers_of(alone.boxes_in_picture(), together=cut)
         layers = sorted(layers, key=lambda layer: any(map(alone.leaves_picture, layer)))
-        shots = [(layer, shoot(layer)) for layer in layers]
+        shot = [takes.alone(layer, any(map(alone.leaves_picture, layer))) for layer in layers]
         self._troupe.verify_gone()
-        return [(layer, self._images(rig, shot, partial(shoot, layer))) for layer, shot in shots]
+        street = takes.street()
+        lost = [take for take in shot if not self._see_alone(alone, optics, take, takes.images(take))]
+        images = takes.images(street)
+        for take in lost:
+            self._see_alone(alone, optics, take, takes.again(take))
+        return takes.again(street) if images is None else images
 
-    def _see_alone(
-        self, alone: AloneInTheSky, optics: Optics, shots: list[tuple[Sequence[int], dict[str, np.ndarray]]]
-    ) -> None:
-        for layer, images in shots:
-            ids = _cut(optics, ids_of(images["instance"]))
-            wide = ids_of(images["wide"]) if "wide" in images else None
-            for i in layer:
-                alone.see(i, self._troupe.actor_ids[i] & 0xFFFF, ids, wide)
+    def _see_alone(self, alone: AloneInTheSky, optics: Optics, take: Take, images: Images | None) -> bool:
+        if images is None:
+            return False
+        ids = _cut(optics, ids_of(images["instance"]))
+        wide = ids_of(images["wide"]) if take.wide else None
+        for i in take.layer or ():
+            alone.see(i, self._troupe.actor_ids[i] & 0xFFFF, ids, wide)
+        return True
 
-    def _set_stage(
-        self, rig: Rig, camera: Transform, poses: Sequence[Transform], models: Sequence[Model], shown: Scene
-    ) -> None:
-        """All actors in the street, the cameras before it, the world settled."""
-        rig.listen(PICTURE)
-        commands = [*self._troupe.moves(poses), *rig.moves(camera)]
-        if shown.environment.sun_altitude_deg < LAMPS_ON_BELOW_DEG:
-            commands += self._troupe.lights(models)
-        self._connection.apply(commands)
-        for _ in range(self.config.warm_up_ticks):
-            self._connection.tick()
-
-    def _picture(
-        self,
-        rig: Rig,
-        optics: Optics,
-        shown: Scene,
-        alone: AloneInTheSky,
-        shots: list[tuple[Sequence[int], dict[str, np.ndarray]]],
-    ) -> Render:
-        shot = rig.shoot(PICTURE)
-        self._see_alone(alone, optics, shots)  # while the server paints
-        images = self._images(rig, shot, partial(rig.shoot, PICTURE))
-        rig.listen(["instance"])
+    def _developed(self, images: Images, optics: Optics, shown: Scene, alone: AloneInTheSky) -> Render:
         low16 = [actor_id & 0xFFFF for actor_id in self._troupe.actor_ids]
         ids, tags = _cut(optics, ids_of(images["instance"])), optics.cut(tags_of(images["semantic"]))
         mismatch = float((ids.tag != tags).mean())
@@ -200,15 +175,6 @@ class CarlaBackend:
             silhouettes=alone.silhouettes(),
             scene=shown,
         )
-
-    def _images(self, rig: Rig, shot: Shot, again: Callable[[], Shot]) -> dict[str, np.ndarray]:
-        """The images of a shot; taken once more where a camera was subscribed too late. Nothing moves by itself."""
-        try:
-            return rig.images(shot, self.config.image_timeout_s)
-        except ImageLost as lost:
-            if not lost.fresh:
-                raise
-        return rig.images(again()._replace(fresh=False), self.config.image_timeout_s)
 
     def _stop_cameras(self) -> None:
         for rig in self._rigs.values():

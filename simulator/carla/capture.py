@@ -127,7 +127,12 @@ class Rig:
             raise
 
     def listen(self, names: Iterable[str]) -> None:
-        """Exactly these cameras send images, once `settle` has been called."""
+        """These cameras send images, too, once `settle` has been called."""
+        for name in names:
+            self.feeds[name].listen()
+
+    def listen_only(self, names: Iterable[str]) -> None:
+        """These and no others. Images on their way from the others are lost."""
         wanted = set(names)
         for name, feed in self.feeds.items():
             if name in wanted:
@@ -170,7 +175,7 @@ class Rig:
             raise
 
     def stop(self) -> None:
-        self.listen(())
+        self.listen_only(())
 
     def destroy(self) -> None:
         """Cameras that listen are stopped first: a server may crash otherwise (CARLA issues 9246, 1821)."""

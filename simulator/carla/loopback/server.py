@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 FREE_RUNNING_S = 1 / 60  # the step of asynchronous mode on an idle machine
 LONGEST_STEP_S = 0.1  # of simulated time, in asynchronous mode
+CLOSE_S = 5.0  # at the end, for what is under way
 
 
 class Server:
@@ -78,6 +79,7 @@ class Server:
             listening.close()
         self._rpc.close()
         self.streams.close()
+        await self._others_ended({clock, stopped})
         self.cameras.close()
         self._thread.shutdown()
         if clock in done:
@@ -185,6 +187,12 @@ class Server:
         episode.step(delta_s)
         self.streams.send(wire.WORLD_STREAM, episode.snapshot(delta_s))
         self.cameras.take(episode)
+
+    async def _others_ended(self, but: set[asyncio.Task]) -> None:
+        """Connections that were closed, frames under way: cancelled by the loop's end they would be told as errors."""
+        others = {task for task in asyncio.all_tasks() - but if task is not asyncio.current_task()}
+        if others:
+            await asyncio.wait(others, timeout=CLOSE_S)
 
     async def _listen(self) -> None:
         for bound, serve in zip(self._sockets, (self._rpc.serve, self.streams.serve), strict=True):
