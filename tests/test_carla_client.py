@@ -84,8 +84,8 @@ class Watched(CarlaBackend):
         shown, models, self.anchor = super()._cast(scene)
         return shown, models, self.anchor
 
-    def _picture(self, *arguments):
-        render = super()._picture(*arguments)
+    def _developed(self, *arguments):
+        render = super()._developed(*arguments)
         world, ids = self._connection.world, self._troupe.actor_ids
         snapshot = world.get_snapshot()
         places = [snapshot.find(actor_id).get_transform() for actor_id in ids]
