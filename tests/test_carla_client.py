@@ -20,6 +20,7 @@ from simulator.carla.connect import ROLE, Connection
 from simulator.carla.errors import CaptureFailed
 from simulator.carla.loopback.blueprints import library
 from simulator.carla.loopback.control import inject, state
+from simulator.carla.takes import Takes
 from simulator.labels import LabelLimits, labels, visibility
 from simulator.recreate import NotRecreatable
 from simulator.scene import Actor, CameraResponse, Environment, Place, Request, Scene, SceneCamera
@@ -252,6 +253,26 @@ def disturbed(port: int, scene: Scene, fault: str, amount: int) -> np.ndarray:
 def test_disturbed_images_and_spawns_change_nothing(client, port, fault):
     calm, then = run(client, disturbed, port, replace(SCENE, actors=ACTORS[:2]), fault, 2)
     assert (calm == then).all()
+
+
+def taken_again(port: int, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    backend = CarlaBackend("127.0.0.1", port, CONFIG)
+    fetch = Takes.images
+    try:
+        once = backend.render(scene)
+        Takes.images = lambda self, take: [fetch(self, take), None][1]
+        again = backend.render(scene)
+    finally:
+        Takes.images = fetch
+        backend.close()
+    return np.stack([once.instance, again.instance]), np.stack([once.silhouettes.area_px, again.silhouettes.area_px])
+
+
+def test_takes_of_which_images_were_lost_are_repeated_with_all_actors_where_they_were(client, port):
+    instance, area_px = run(client, taken_again, port, SCENE)
+    assert (instance[0] == instance[1]).all()
+    assert len(np.unique(instance[0])) > 3
+    assert (area_px[0] == area_px[1]).all()
 
 
 def crash_leftovers(port: int) -> list[str]:
