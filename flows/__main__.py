@@ -135,6 +135,27 @@ def evaluate(
 
 
 @app.command()
+def predict(
+    detector: Detector,
+    inputs: Annotated[list[str], typer.Argument(help="Images, folders of images, videos")],
+    out: Out = Path("runs/predict"),
+    draw: Annotated[bool, typer.Option("--draw", help="Write the pictures and videos again, with boxes")] = False,
+    draw_from: Annotated[float, typer.Option("--draw-from", help="Weakest score that is drawn")] = 0.3,
+    min_score: Annotated[float, typer.Option("--min-score", help="Weakest score that is written")] = 0.01,
+    every: Annotated[int, typer.Option("--every", help="Of a video only every n-th frame")] = 1,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad files out and list them")] = False,
+) -> None:
+    """What a detector (a checkpoint, or an .onnx file of `export`) sees in images and videos without labels.
+
+    Example: python -m flows predict --detector runs/train/last.pt photos drive.mp4 --draw
+    """
+    from flows.predict import predict_once
+
+    options = {"min_score": min_score, "every": every, "draw": draw, "draw_from": draw_from, "skip_bad": skip_bad}
+    typer.echo(predict_once(detector, inputs, out, **options))
+
+
+@app.command()
 def mine(
     detector: Detector, data: Data = None, out: Out = Path("runs/mine"),
     config: File = None, set_: Set = None, skip_bad: SkipBad = None,

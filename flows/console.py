@@ -3,6 +3,9 @@
 import logging
 import os
 
+from rich.console import Console
+from rich.table import Table
+
 from dataset.errors import InputError
 
 
@@ -27,3 +30,11 @@ def prepare_terminal() -> None:
         logging.getLogger(name).addFilter(_OneLine())
     for name in ("mlflow", "alembic", "httpx"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def text(table: Table) -> str:
+    """The table as the terminal shows it."""
+    console = Console(width=100)
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get()

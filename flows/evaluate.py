@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from rich.console import Console
 from rich.table import Table
 
 from dataset.errors import InputError
@@ -17,6 +16,7 @@ from evaluation.average_precision import evaluate
 from evaluation.bootstrap import interval, paired_difference
 from evaluation.by_attribute import ATTRIBUTES, ap_by
 from evaluation.kitti import evaluate_kitti, to_dict
+from flows.console import text
 from models.detector.predict import Detector, predict
 from tasks.config import CampaignConfig, DataConfig
 from tasks.data import import_source
@@ -128,10 +128,3 @@ def difference_table(dataset: Dataset, other: Path, ours: Path, samples: int, re
         verdict = "better" if gain.low > 0 else "worse" if gain.high < 0 else ""
         table.add_row(name, f"{gain.value:+.4f}", f"{gain.low:+.4f} - {gain.high:+.4f}", verdict)
     return table
-
-
-def text(table: Table) -> str:
-    console = Console(width=100)
-    with console.capture() as captured:
-        console.print(table)
-    return captured.get()
