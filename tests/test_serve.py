@@ -51,7 +51,7 @@ def served(tmp_path):
         yield api, f"http://127.0.0.1:{mlflow}", log
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(60)
+        process.wait(120)  # its servers have 15 s each to end, on a machine that may be busy
 
 
 @pytest.mark.timeout(900)
