@@ -156,6 +156,24 @@ def predict(
 
 
 @app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint that training wrote")],
+    out: Annotated[Path, typer.Argument(help="The .onnx file to write")],
+    images: Annotated[
+        list[str] | None,
+        typer.Option("--images", help="Image, folder or video to compare on; by default the training data; repeatable"),
+    ] = None,
+) -> None:
+    """A detector for other programs: an ONNX file, written only when ONNX Runtime's results equal PyTorch's.
+
+    Example: python -m flows export runs/train/last.pt detector.onnx
+    """
+    from flows.export import export_once
+
+    typer.echo(export_once(checkpoint, out, images or []))
+
+
+@app.command()
 def mine(
     detector: Detector, data: Data = None, out: Out = Path("runs/mine"),
     config: File = None, set_: Set = None, skip_bad: SkipBad = None,

@@ -35,7 +35,15 @@ class Detector:
 
     @staticmethod
     def load(path: Path, device: str | None = None) -> "Detector":
-        """From a checkpoint that `train` wrote. device: "cuda" or "cpu", by default the GPU where there is one."""
+        """From a checkpoint that `train` wrote, or an .onnx file that `export` wrote.
+
+        device: "cuda" or "cpu", by default the GPU where there is one.
+        """
+        if path.suffix == ".onnx":
+            from .onnx_model import OnnxModel  # ONNX Runtime is loaded by those alone who use it
+
+            exported = OnnxModel(path, device)
+            return Detector(exported, exported.category_names, "cpu")
         content = checkpoint.load(path)
         return Detector(checkpoint.model_of(content, path), tuple(content["categories"]), device)
 

@@ -1,0 +1,72 @@
+"""A grid detector that runs in ONNX Runtime instead of PyTorch, behind the same interface.
+
+The file (see onnx_export.py) says what every cell proposes; what joins cells to objects is ours, as after training.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile
+from pydantic import ValidationError
+from torch import Tensor
+
+from dataset.errors import InputError
+from dataset.schema import Detections
+
+from .architecture import Architecture
+from .cluster import Proposals, cluster
+from .config import DetectorConfig
+
+FORMAT = "hardcase-onnx-1"
+INPUT, OUTPUTS = "images", ("score", "box_xyxy", "occlusion")
+EXPORT_AGAIN = "give an .onnx file that `export` wrote"
+UNREADABLE = (NoSuchFile, InvalidProtobuf, InvalidGraph, InvalidArgument, Fail, RuntimeError)
+
+
+class OnnxModel(Architecture):
+    """An exported detector. Raises InputError on a file that is missing, damaged or not of ours.
+
+    Runs on the GPU where `device` is "cuda" and the installed ONNX Runtime has CUDA, else on the CPU.
+    """
+
+    def __init__(self, path: Path, device: str | None = None):
+        super().__init__()
+        if not path.is_file():
+            raise InputError(path, "there is no such file", EXPORT_AGAIN)
+        cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers() and device != "cpu"
+        providers = ["CUDAExecutionProvider"] * cuda + ["CPUExecutionProvider"]
+        try:
+            self.session = onnxruntime.InferenceSession(path, providers=providers)
+        except UNREADABLE as error:
+            raise InputError(path, f"ONNX Runtime cannot read it ({type(error).__name__})", EXPORT_AGAIN) from None
+        told = self.session.get_modelmeta().custom_metadata_map
+        if told.get("format") != FORMAT:
+            raise InputError(path, f"its metadata have format {told.get('format')!r}, not {FORMAT!r}", EXPORT_AGAIN)
+        try:
+            self.config = DetectorConfig(**json.loads(told["detector"]))
+        except ValidationError as error:
+            problem = f"its settings are those of another version ({error.errors()[0]['msg']})"
+            raise InputError(path, problem, "export the checkpoint again") from None
+        self.category_names = tuple(json.loads(told["categories"]))
+        self.categories = len(self.category_names)
+
+    def learn(self, *_: Any, **__: Any) -> dict[str, Tensor]:
+        raise NotImplementedError("an exported network does not learn; train its checkpoint")
+
+    def cells(self, images: np.ndarray) -> list[np.ndarray]:
+        """(B, 3, H, W) float32, ImageNet-normalised -> score, box and occlusion, as GridDetector.cells gives them."""
+        return self.session.run(list(OUTPUTS), {INPUT: images})  # type: ignore[return-value]
+
+    def find(self, images: Tensor) -> list[Detections]:
+        score, box, occlusion = self.cells(np.ascontiguousarray(images.float().cpu().numpy()))
+        found = []
+        for i in range(len(images)):
+            category, cell = np.nonzero(score[i] >= self.config.clustering.min_coverage)
+            chosen = [values[i][category, cell] for values in (box, score, occlusion)]
+            proposals = Proposals(*map(torch.from_numpy, (category, *chosen)))
+            found.append(cluster(proposals, self.config.clustering))
+        return found
