@@ -16,7 +16,8 @@ from models.detector.checkpoint import fill_backbone, load, save
 from models.detector.config import DetectorConfig, TrainConfig
 from models.detector.grid import GridDetector
 from models.detector.samples import BatchPositions, ImageCache, Samples, collate
-from models.detector.train import learning_rate, train
+from models.detector.step import learning_rate
+from models.detector.train import train
 from tests.detector_shapes import DETECTOR, shapes_data
 
 CONFIG = TrainConfig(steps=6, batch_size=2, score_every=2, log_every=1, accelerator="cpu", precision="fp32")

@@ -21,8 +21,17 @@ class Architecture(nn.Module):
     trunk: nn.Module
 
     @abstractmethod
-    def learn(self, images: Tensor, objects: ObjectBatch, weights: LossWeights) -> dict[str, Tensor]:
-        """images (B, 3, H, W), ImageNet-normalised -> scalars "loss" and, detached, its terms "loss_..."."""
+    def learn(
+        self, images: Tensor, objects: ObjectBatch, weights: LossWeights, totals: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """images (B, 3, H, W), ImageNet-normalised -> scalars "loss" and, detached, its terms "loss_...".
+
+        totals: where these images are one of several equal parts of a batch, the mean of the parts' `totals`.
+        """
+
+    def totals(self, objects: ObjectBatch) -> Tensor | None:
+        """(K,) float32: what the loss of these images is divided by; None where each part is to divide by its own."""
+        return None
 
     @abstractmethod
     def find(self, images: Tensor) -> list[Detections]:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from dataset.errors import InputError
 
 STRIDE_OF_DEEPEST_MAP = 32
+BatchNormKind = Literal["synced", "local", "frozen"]
 
 
 class _Frozen(BaseModel):
@@ -115,6 +116,12 @@ class TrainConfig(_Frozen):
 
     steps: int = Field(default=20_000, ge=1, description="Optimiser steps in all.")
     batch_size: int = Field(default=8, ge=1, description="Images a step, over all devices together.")
+    accumulate: int = Field(
+        default=1,
+        ge=1,
+        description="Equal parts in which each device learns its share of a step, one after another: the gradient of "
+        "the large batch in the memory of a small one. BatchNorm sees one part at a time (see batch_norm).",
+    )
     learning_rate: float = Field(default=2e-3, gt=0, description="AdamW's peak rate; a cosine brings it to 1% of this.")
     warm_up: float = Field(default=0.05, ge=0, lt=1, description="Share of the steps over which the rate rises.")
     weight_decay: float = Field(default=0.02, ge=0, description="AdamW's decay of the convolutions' weights.")
@@ -125,6 +132,17 @@ class TrainConfig(_Frozen):
     seed: int = Field(
         default=0, ge=0, description="Decides the first weights, the order of images and every augmentation."
     )
+    patience: int | None = Field(
+        default=None,
+        ge=1,
+        description="Scores in a row without a new best, after which training stops early. Needs a validation set to "
+        "score on (`train --val`); not for campaigns, whose arms do equal work.",
+    )
+    batch_norm: BatchNormKind = Field(
+        default="synced",
+        description="synced: statistics over the images of all devices, so that several learn what one would. local: "
+        "each device's own, faster. frozen: those of the first weights, for very small batches.",
+    )
     loss: LossWeights = LossWeights()
     augment: AugmentConfig = AugmentConfig()
     precision: Literal["auto", "bf16", "fp32"] = Field(
@@ -132,6 +150,14 @@ class TrainConfig(_Frozen):
         description="auto: bf16 where the device computes it natively (CUDA, AVX-512 BF16, AMX), else fp32.",
     )
     accelerator: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: CUDA when there is a GPU.")
+    compile: bool = Field(
+        default=False, description="torch.compile fuses the backbone's stages: a minute at the start, for long runs."
+    )
+    deterministic: bool = Field(
+        default=False,
+        description="Only kernels that give the same bits every time, and an error where a GPU has none. On the CPU "
+        "they always do, for an equal number of threads.",
+    )
     workers: int | None = Field(
         default=None, ge=0, description="Processes that decode images on each device; by default 0 on the CPU, else 4."
     )
@@ -141,3 +167,13 @@ class TrainConfig(_Frozen):
     log_every: int = Field(default=20, ge=1, description="Steps between two log lines.")
     save_every: int = Field(default=500, ge=1, description="Steps between two checkpoints.")
     score_every: int = Field(default=1000, ge=1, description="Steps between two scores on the validation set.")
+
+    @model_validator(mode="after")
+    def _parts_are_equal(self) -> "TrainConfig":
+        if self.batch_size % self.accumulate:
+            raise InputError(
+                "accumulate (baseline. or retrain.)",
+                f"{self.batch_size} images do not divide into {self.accumulate} equal parts",
+                f"use a divisor of batch_size, or a batch_size that is a multiple of {self.accumulate}",
+            )
+        return self

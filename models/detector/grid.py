@@ -8,7 +8,7 @@ from dataset.schema import Detections
 from .architecture import Architecture
 from .cluster import Proposals, cluster
 from .config import LossWeights
-from .loss import detector_loss
+from .loss import detector_loss, loss_totals
 from .network import GridNetwork, GridOutput
 from .targets import ObjectBatch, decode, rasterise
 
@@ -16,10 +16,15 @@ from .targets import ObjectBatch, decode, rasterise
 class GridDetector(GridNetwork, Architecture):
     """The paper's detector."""
 
-    def learn(self, images: Tensor, objects: ObjectBatch, weights: LossWeights) -> dict[str, Tensor]:
+    def learn(
+        self, images: Tensor, objects: ObjectBatch, weights: LossWeights, totals: Tensor | None = None
+    ) -> dict[str, Tensor]:
         output = self(images)
         with torch.autocast(images.device.type, enabled=False):  # the heads spoke in float32 already
-            return detector_loss(output, rasterise(objects, self.config, self.categories), weights)
+            return detector_loss(output, rasterise(objects, self.config, self.categories), weights, totals)
+
+    def totals(self, objects: ObjectBatch) -> Tensor:
+        return loss_totals(rasterise(objects, self.config, self.categories))
 
     def find(self, images: Tensor) -> list[Detections]:
         return [cluster(proposed, self.config.clustering) for proposed in self.propose(self(images))]

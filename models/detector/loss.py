@@ -14,27 +14,48 @@ from .network import GridOutput
 from .targets import GridTargets
 
 FOCAL_GAMMA = 2.0
+LIGHTEST = 1e-6  # any object weighs at least 1: this divides the nothing that a batch without known occlusions sums to
 FOREGROUND_SHARE = 0.5  # of the coverage loss: both sides alike, where RetinaNet's 0.25 leans to the background
 
 
-def detector_loss(output: GridOutput, targets: GridTargets, weights: LossWeights) -> dict[str, Tensor]:
+def detector_loss(
+    output: GridOutput, targets: GridTargets, weights: LossWeights, totals: Tensor | None = None
+) -> dict[str, Tensor]:
     """Scalars "loss" (the weighted sum) and its terms "loss_coverage", "loss_box", "loss_occlusion", "loss_category".
 
     An object weighs the square root of its cells: a near lorry more than a far car, but not a hundred times more.
     Terms are divided by the weight of all objects, hence do not depend on the batch's size or the resolution.
+    totals: what to divide by, where these images are one part of a larger batch (see `loss_totals`).
     """
     covered = targets.covered
-    weight = covered / targets.cells.sqrt()  # (B, C, H, W), sums to sqrt(cells) for each object
+    weight = _weight(targets)
+    total, total_known = loss_totals(targets) if totals is None else totals
     # A batch without objects still learns the background: its floor is one cell an image.
-    total = weight.sum().clamp(min=len(covered))
+    total = total.clamp(min=len(covered))
     terms = {
         "coverage": _coverage(output.coverage, covered, targets.counts, weight) / total,
         "box": ((output.box - targets.box).abs().mean(2) * weight)[covered].sum() / total,
-        "occlusion": _occlusion(output.occlusion, targets.occlusion, weight),
+        "occlusion": _occlusion(output.occlusion, targets.occlusion, weight) / total_known.clamp(min=LIGHTEST),
         "category": _category(output.category, covered, targets.counts, weight) / total,
     }
     loss = sum((getattr(weights, name) * value for name, value in terms.items()), torch.zeros((), device=total.device))
     return {"loss": loss} | {f"loss_{name}": value.detach() for name, value in terms.items()}
+
+
+def loss_totals(targets: GridTargets) -> Tensor:
+    """(2,) float32: the weight of all objects, and of those whose occlusion is known.
+
+    Of a batch that is learned in equal parts, every part's loss takes the mean of the parts' totals: the mean of the
+    parts' losses is then the whole batch's.
+    """
+    weight = _weight(targets)
+    known = (weight > 0) & ~targets.occlusion.isnan()
+    return torch.stack([weight.sum(), weight[known].sum()])
+
+
+def _weight(targets: GridTargets) -> Tensor:
+    """(B, C, H, W), sums to sqrt(cells) for each object."""
+    return targets.covered / targets.cells.sqrt()
 
 
 def _coverage(logits: Tensor, covered: Tensor, counts: Tensor, weight: Tensor) -> Tensor:
@@ -47,12 +68,12 @@ def _coverage(logits: Tensor, covered: Tensor, counts: Tensor, weight: Tensor) -
 
 
 def _occlusion(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Mean BCE against the hidden share, above what the best answer would cost, over objects whose share is known."""
+    """Summed BCE against the hidden share, above what the best answer would cost, of objects whose share is known."""
     known = (weight > 0) & ~target.isnan()
     weight, target = weight[known], target[known]
     least = F.binary_cross_entropy(target, target, reduction="none")
     cost = F.binary_cross_entropy_with_logits(logits[known], target, reduction="none") - least
-    return (cost * weight).sum() / weight.sum().clamp(min=1.0)
+    return (cost * weight).sum()
 
 
 def _category(logits: Tensor, covered: Tensor, counts: Tensor, weight: Tensor) -> Tensor:

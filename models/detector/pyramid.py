@@ -40,8 +40,14 @@ class PyramidDetector(Architecture):
     def trunk(self) -> nn.Module:  # type: ignore[override]  # a second attribute would save its weights twice
         return cast(nn.Module, cast(BackboneWithFPN, self.network.backbone).body)
 
-    def learn(self, images: Tensor, objects: ObjectBatch, weights: LossWeights) -> dict[str, Tensor]:
-        """`weights` are the grid detector's: these networks keep the weights of their papers."""
+    def learn(
+        self, images: Tensor, objects: ObjectBatch, weights: LossWeights, totals: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """`weights` are the grid detector's: these networks keep the weights of their papers.
+
+        RetinaNet's loss is a mean over images, so parts of a batch add up to the batch. Those of the other two are
+        means over positive points and sampled boxes: each part divides by its own, as torchvision trains them.
+        """
         terms = self.network(list(images), self._targets(objects))
         loss = torch.stack([value.float() for value in terms.values()]).sum()
         return {"loss": loss} | {f"loss_{name.removeprefix('loss_')}": value.detach() for name, value in terms.items()}

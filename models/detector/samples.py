@@ -103,6 +103,21 @@ class Batch:
     objects: ObjectBatch  # as the changed images show them
     frame_ids: list[str]
 
+    def parts(self, count: int) -> list["Batch"]:
+        """The batch in `count` equal parts, in order."""
+        size = len(self.images) // count
+        cuts = [slice(start, start + size) for start in range(0, count * size, size)]
+        return [
+            Batch(
+                self.images[cut],
+                self.source_from_output[cut],
+                self.colour[cut],
+                ObjectBatch(*(values[cut] for values in self.objects)),
+                self.frame_ids[cut],
+            )
+            for cut in cuts
+        ]
+
     def pin_memory(self) -> "Batch":
         objects = ObjectBatch(*(values.pin_memory() for values in self.objects))
         source_from_output, colour = self.source_from_output.pin_memory(), self.colour.pin_memory()

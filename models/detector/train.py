@@ -6,10 +6,9 @@ the step's number. An interrupted run therefore goes on exactly where it stopped
 
 import hashlib
 import json
+import logging
 import math
 import multiprocessing
-import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,17 +23,20 @@ from dataset.store import Dataset
 
 from . import checkpoint
 from .architecture import Architecture
-from .augment import apply
 from .averaging import WeightAverage
 from .build import build
 from .checkpoint import fill, fill_backbone
 from .config import DetectorConfig, TrainConfig
-from .precision import has_fast_bf16
-from .samples import Batch, BatchPositions, ImageCache, Samples, collate
+from .launch import compile_trunk, determinism, launch
+from .norm import prepare_norms
+from .samples import BatchPositions, ImageCache, Samples, collate
+from .step import Learner
+from .training_log import OnLog, TrainingLog
 
+LOG = logging.getLogger(__name__)
 # Choices that change how fast or how often, never what is learned.
 NEUTRAL = {"workers", "cache_gib", "log_every", "save_every", "score_every"}
-OnLog = Callable[[int, dict[str, float]], None]
+Score = Callable[[Path], float]
 
 
 def train(
@@ -45,7 +47,7 @@ def train(
     *,
     init: Path | None = None,
     weights: Path | str | None = None,
-    score: Callable[[Path], float] | None = None,
+    score: Score | None = None,
     on_log: OnLog | None = None,
     progress: bool = True,
 ) -> Path:
@@ -57,20 +59,48 @@ def train(
     `log_every` steps, values being means since the last call.
     A run whose folder holds a last.pt of the same inputs goes on from there; of other inputs, InputError.
     """
+    _check(data, config, score)
+    with determinism(config.deterministic):
+        fabric = launch(config)
+        parts = fabric.world_size * config.accumulate
+        if config.batch_size % parts:
+            problem = f"{config.batch_size} images do not divide among {fabric.world_size} devices"
+            problem += f", {config.accumulate} parts each" if config.accumulate > 1 else ""
+            raise InputError("batch_size (baseline. or retrain.)", problem, f"use a multiple of {parts}")
+        identity = {
+            "detector": detector.model_dump(),
+            "train": config.model_dump(exclude=NEUTRAL - ({"score_every"} if config.patience else set())),
+            "categories": list(data.categories),
+            "data": data.digest,
+            "init": checkpoint.digest(init),
+            "weights": checkpoint.digest(weights),
+        }
+        network = _first(data, detector, config, init, weights)
+        prepare_norms(network, config.batch_norm, fabric.device.type, fabric.world_size)
+        if config.compile:
+            compile_trunk(network)
+        run = _Run(fabric, network.to(memory_format=torch.channels_last), config, out, identity)  # type: ignore[call-overload]
+        run.resume()
+        if not run.finished:
+            run.learn(data, detector, score, on_log, progress)
+    return out / ("best.pt" if score else "last.pt")
+
+
+def _check(data: Dataset, config: TrainConfig, score: Score | None) -> None:
     if len(data) == 0:
         raise InputError(data.folder, "the data set has no frames", "train on one that has")
-    fabric = _fabric(config)
-    if config.batch_size % fabric.world_size:
-        problem = f"{config.batch_size} images do not divide among {fabric.world_size} devices"
-        raise InputError("batch_size (baseline. or retrain.)", problem, f"use a multiple of {fabric.world_size}")
-    identity = {
-        "detector": detector.model_dump(),
-        "train": config.model_dump(exclude=NEUTRAL),
-        "categories": list(data.categories),
-        "data": data.digest,
-        "init": checkpoint.digest(init),
-        "weights": checkpoint.digest(weights),
-    }
+    if config.patience is not None and score is None:
+        raise InputError(
+            "patience (baseline. or retrain.)",
+            f"{config.patience}, but nothing scores this training",
+            "name a validation set (train --val), or leave patience out: the arms of a campaign do equal work",
+        )
+
+
+def _first(
+    data: Dataset, detector: DetectorConfig, config: TrainConfig, init: Path | None, weights: Path | str | None
+) -> Architecture:
+    """The network as training finds it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network = build(detector, len(data.categories))
@@ -78,28 +108,7 @@ def train(
         fill_backbone(network, weights)
     if init is not None:
         fill(network, checkpoint.load(init)["weights"], init)
-    run = _Run(fabric, network.to(memory_format=torch.channels_last), config, out, identity)  # type: ignore[call-overload]
-    run.resume()
-    if run.step < config.steps:
-        run.learn(data, detector, score, on_log, progress)
-    return out / ("best.pt" if score else "last.pt")
-
-
-def _fabric(config: TrainConfig) -> Fabric:
-    """One device, or under torchrun as many as it started processes."""
-    accelerator = config.accelerator
-    if accelerator == "auto":
-        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
-    bf16 = config.precision == "bf16" or (config.precision == "auto" and has_fast_bf16(accelerator))
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    fabric = Fabric(
-        accelerator=accelerator,
-        devices=local,
-        num_nodes=int(os.environ.get("WORLD_SIZE", 1)) // local,
-        precision="bf16-mixed" if bf16 else "32-true",
-    )
-    fabric.launch()
-    return fabric
+    return network
 
 
 class _Run:
@@ -107,16 +116,15 @@ class _Run:
 
     def __init__(self, fabric: Fabric, network: Architecture, config: TrainConfig, out: Path, identity: dict[str, Any]):
         self.fabric, self.config, self.out, self.identity = fabric, config, out, identity
-        self.network = network
-        groups = [
-            {"params": [p for p in network.parameters() if p.ndim > 1], "weight_decay": config.weight_decay},
-            {"params": [p for p in network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
-        self.model, self.optimizer = fabric.setup(network, optimizer)
-        self.model.mark_forward_method("learn")  # or a call of it would bypass DDP and the precision
+        self.network, self.learner = network, Learner(fabric, network, config)
         self.average = WeightAverage(network, config.ema_decay)
-        self.step, self.best_score = 0, -math.inf
+        self.step, self.best_score, self.waited = 0, -math.inf, 0
+
+    @property
+    def finished(self) -> bool:
+        """All steps are done, or no score was a new best for so long that it stopped."""
+        patience = self.config.patience
+        return self.step == self.config.steps or (patience is not None and self.waited >= patience)
 
     def resume(self) -> None:
         """Take over out/last.pt where there is one. InputError when it was trained on other inputs."""
@@ -129,9 +137,9 @@ class _Run:
             raise InputError(path, problem, "train into another folder, or delete this one's last.pt to start afresh")
         state = content["resume"]
         self.network.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.learner.optimizer.load_state_dict(state["optimizer"])
         self.average.load(content["weights"])
-        self.step, self.best_score = content["step"], state["best_score"]
+        self.step, self.best_score, self.waited = content["step"], state["best_score"], state["waited"]
 
     def content(self) -> dict[str, Any]:
         """What predicting needs; plain values, so that it loads with weights_only."""
@@ -147,31 +155,35 @@ class _Run:
 
     def save(self) -> None:
         if self.fabric.is_global_zero:
-            model, optimizer = self.network.state_dict(), self.optimizer.state_dict()
-            state = {"model": model, "optimizer": optimizer, "best_score": self.best_score}
+            model, optimizer = self.network.state_dict(), self.learner.optimizer.state_dict()
+            state = {"model": model, "optimizer": optimizer, "best_score": self.best_score, "waited": self.waited}
             checkpoint.save(self.out / "last.pt", self.content() | {"resume": state})
         self.fabric.barrier()
 
-    def choose_best(self, score: Callable[[Path], float]) -> None:
+    def choose_best(self, score: Score) -> None:
         """Keep the present weights as best.pt when they score higher than all before."""
         if self.fabric.is_global_zero:
             candidate = self.out / "candidate.pt"
             checkpoint.save(candidate, self.content())
             value = score(candidate)
-            if value > self.best_score or not (self.out / "best.pt").is_file():
+            better = value > self.best_score or not (self.out / "best.pt").is_file()
+            self.waited = 0 if better else self.waited + 1
+            if better:
                 self.best_score = value if value == value else -math.inf
                 candidate.replace(self.out / "best.pt")
             candidate.unlink(missing_ok=True)
-        self.fabric.barrier()
+        self.waited = self.fabric.broadcast(self.waited)
 
-    def learn(self, data: Dataset, detector: DetectorConfig, score, on_log: OnLog | None, progress: bool) -> None:
+    def learn(
+        self, data: Dataset, detector: DetectorConfig, score: Score | None, on_log: OnLog | None, progress: bool
+    ) -> None:
         fabric, config = self.fabric, self.config
         cache = ImageCache(self.out, len(data), detector, config.cache_gib)
         if fabric.local_rank == 0:
             cache.create()
         fabric.barrier()
         loader = self._loader(Samples(data, cache, detector, config))
-        log = _Log(on_log if fabric.is_global_zero else None, config.log_every, config.batch_size)
+        log = TrainingLog(on_log if fabric.is_global_zero else None, config.log_every, config.batch_size)
         bar = tqdm(
             total=config.steps,
             initial=self.step,
@@ -182,18 +194,23 @@ class _Run:
         try:
             with bar:
                 for batch in loader:
-                    values = self._learn_from(batch)
+                    values = self.learner.learn(self.step, batch)
+                    self.step += 1
+                    self.average.update(self.step)
                     bar.update()
                     bar.set_postfix(loss=f"{values['loss']:.3f}", refresh=False)
                     log.add(self.step, values)
-                    finished = self.step == config.steps
-                    if score is not None and (finished or self.step % config.score_every == 0):
+                    if score is not None and (self.step == config.steps or self.step % config.score_every == 0):
                         self.choose_best(score)
-                    if finished or self.step % config.save_every == 0:
+                    if self.finished or self.step % config.save_every == 0:
                         self.save()
+                    if self.finished:
+                        break
         finally:
             if fabric.local_rank == 0:
                 cache.remove()
+        if self.step < config.steps:
+            LOG.warning("stopped after step %d of %d: no new best in %d scores", self.step, config.steps, self.waited)
 
     def _loader(self, samples: Samples) -> DataLoader:
         fabric, config = self.fabric, self.config
@@ -212,66 +229,6 @@ class _Run:
             multiprocessing_context=context,
             pin_memory=not on_cpu,
         )
-
-    def _learn_from(self, batch: Batch) -> dict[str, float]:
-        """One step; its loss terms as numbers."""
-        device, config = self.fabric.device, self.config
-        rate = learning_rate(self.step, config)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.model.train()
-        matrices = batch.source_from_output.to(device, non_blocking=True), batch.colour.to(device, non_blocking=True)
-        images = apply(batch.images.to(device, non_blocking=True), *matrices)
-        # Samplers of anchors draw from the global generator: its draws belong to the step, not to what ran before.
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed((config.seed << 32) + self.step * self.fabric.world_size + self.fabric.global_rank)
-            terms = self.model.learn(images, batch.objects.to(device), config.loss)
-        self.fabric.backward(terms["loss"])
-        norm = self.fabric.clip_gradients(
-            self.model, self.optimizer, max_norm=config.clip_norm, error_if_nonfinite=False
-        )
-        values = {name: float(value.detach()) for name, value in terms.items()}
-        if not math.isfinite(values["loss"] + float(norm)):  # type: ignore[arg-type]
-            raise InputError(
-                f"training, step {self.step + 1}, frames {', '.join(batch.frame_ids)}",
-                f"the loss is {values['loss']} and its gradient {float(norm)}",  # type: ignore[arg-type]
-                "look at these frames' labels or lower learning_rate (baseline. or retrain.); "
-                "last.pt holds the last good weights",
-            )
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.step += 1
-        self.average.update(self.step)
-        return values | {"learning_rate": rate}
-
-
-def learning_rate(step: int, config: TrainConfig) -> float:
-    """A straight rise over the warm-up, then a cosine to 1% of the peak at the last step."""
-    warm = max(round(config.warm_up * config.steps), 1)
-    if step < warm:
-        return config.learning_rate * (step + 1) / warm
-    done = (step - warm) / max(config.steps - warm, 1)
-    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
-
-
-class _Log:
-    """Means of the loss terms between two calls of `on_log`, and the images a second."""
-
-    def __init__(self, on_log: OnLog | None, every: int, batch_size: int):
-        self.on_log, self.every, self.batch_size = on_log, every, batch_size
-        self.values: list[dict[str, float]] = []
-        self.since = time.perf_counter()
-
-    def add(self, step: int, values: dict[str, float]) -> None:
-        self.values.append(values)
-        if step % self.every:
-            return
-        means = {name: sum(v[name] for v in self.values) / len(self.values) for name in values}
-        means["learning_rate"] = values["learning_rate"]
-        means["images_per_s"] = self.batch_size * len(self.values) / (time.perf_counter() - self.since)
-        if self.on_log is not None:
-            self.on_log(step, means)
-        self.values, self.since = [], time.perf_counter()
 
 
 def _digest(identity: dict[str, Any]) -> str:

@@ -1,0 +1,145 @@
+"""What the training's options promise: parts add up, devices agree, and nothing depends on where it was interrupted."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from dataset.errors import InputError
+from models.detector.build import build
+from models.detector.checkpoint import load
+from models.detector.config import TrainConfig
+from models.detector.launch import compile_trunk, determinism
+from models.detector.train import train
+from tests.detector_shapes import DETECTOR, shapes_data
+
+CONFIG = TrainConfig(steps=4, batch_size=4, log_every=1, accelerator="cpu", precision="fp32")
+TINY = DETECTOR.model_copy(update={"neck_channels": 16})
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return shapes_data(tmp_path_factory.mktemp("shapes"), frames=5)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """The networks here are too small for more, and other processes' threads would change the order of sums."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def changed(config: TrainConfig, **values) -> TrainConfig:
+    return TrainConfig(**config.model_dump() | values)
+
+
+def run(data, out: Path, config: TrainConfig, **options) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
+    """The live weights after training, and what was logged."""
+    logged: list[dict[str, float]] = []
+    train(data, out, TINY, config, progress=False, on_log=lambda step, values: logged.append(values), **options)
+    return load(out / "last.pt")["resume"]["model"], logged
+
+
+def farthest(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> float:
+    """Largest difference of any weight."""
+    return max(float((a[name].double() - b[name].double()).abs().max()) for name in a)
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_a_batch_learned_in_parts_teaches_what_the_whole_one_does(data, tmp_path):
+    frozen = changed(CONFIG, batch_norm="frozen", steps=3)
+    whole, logged = run(data, tmp_path / "whole", frozen)
+    for parts in (2, 4):
+        weights, log = run(data, tmp_path / str(parts), changed(frozen, accumulate=parts))
+        assert farthest(whole, weights) < 1e-5
+        assert all(log[-1][name] == pytest.approx(logged[-1][name], rel=1e-4) for name in log[-1] if "loss" in name)
+
+
+def test_a_part_is_all_that_batch_norm_sees(data, tmp_path):
+    whole, _ = run(data, tmp_path / "whole", changed(CONFIG, steps=2))
+    parts, _ = run(data, tmp_path / "parts", changed(CONFIG, steps=2, accumulate=2))
+    assert farthest(whole, parts) > 1e-4
+
+
+def test_parts_must_be_equal():
+    with pytest.raises((ValidationError, InputError), match="4 images do not divide into 3 equal parts"):
+        changed(CONFIG, accumulate=3)
+
+
+def test_frozen_statistics_stay_those_of_the_first_weights_while_their_scales_learn(data, tmp_path):
+    weights, _ = run(data, tmp_path, changed(CONFIG, batch_norm="frozen"))
+    first = build(TINY, 2).state_dict()
+    assert all(torch.equal(weights[name], first[name]) for name in weights if "running_" in name)
+    assert not torch.equal(weights["trunk.bn1.weight"], first["trunk.bn1.weight"])
+
+
+def test_it_stops_after_so_many_scores_without_a_new_best_and_stays_stopped(data, tmp_path):
+    scores = {2: 0.1, 4: 0.5, 6: 0.5, 8: 0.3, 10: 0.9}
+    config = changed(CONFIG, steps=12, batch_size=2, score_every=2, save_every=100, patience=2)
+    seen = []
+
+    def score(path: Path) -> float:
+        seen.append(load(path)["step"])
+        return scores[seen[-1]]
+
+    for _ in range(2):  # the second finds it finished
+        best = train(data, tmp_path, TINY, config, score=score, progress=False)
+        assert seen == [2, 4, 6, 8] and load(tmp_path / "last.pt")["step"] == 8
+        assert load(best)["step"] == 4 and best.name == "best.pt"
+
+
+def test_patience_without_anything_to_score_on_is_refused(data, tmp_path):
+    with pytest.raises(InputError, match=r"patience.*nothing scores.*--val"):
+        train(data, tmp_path, TINY, changed(CONFIG, patience=3), progress=False)
+
+
+def test_the_deterministic_option_reaches_torch_and_two_runs_are_equal_bit_for_bit(data, tmp_path):
+    held = []
+
+    def look(step, values):
+        cudnn = torch.backends.cudnn
+        held.append((torch.are_deterministic_algorithms_enabled(), cudnn.deterministic, not cudnn.benchmark))
+
+    config = changed(CONFIG, steps=2, deterministic=True)
+    for name in ("one", "other"):
+        train(data, tmp_path / name, TINY, config, progress=False, on_log=look)
+    assert held == [(True, True, True)] * 4
+    assert not torch.are_deterministic_algorithms_enabled(), "torch is left as it was found"
+    assert same(*(load(tmp_path / name / "last.pt")["weights"] for name in ("one", "other")))
+
+
+def test_a_kernel_that_varies_is_an_error_while_determinism_is_asked_for():
+    with determinism(True), pytest.raises(RuntimeError, match="deterministic"):
+        torch.zeros(3).put_(torch.tensor([0, 0]), torch.ones(2), accumulate=False)
+
+
+@pytest.mark.parametrize("architecture", ["grid", "retinanet"])
+def test_half_precision_reaches_the_backbone(architecture, data, tmp_path, monkeypatch):
+    """bf16 is the point of the option: a network that is handed float32 and computes in it would pass unseen."""
+    from torchvision.models.resnet import BasicBlock
+
+    seen = set()
+    forward = BasicBlock.forward
+    monkeypatch.setattr(BasicBlock, "forward", lambda self, x: seen.add(x.dtype) or forward(self, x))
+    detector = TINY.model_copy(update={"architecture": architecture})
+    for precision, dtype in (("bf16", torch.bfloat16), ("fp32", torch.float32)):
+        seen.clear()
+        config = changed(CONFIG, steps=1, batch_size=2, precision=precision)
+        train(data, tmp_path / precision, detector, config, progress=False)
+        assert dtype in seen, seen
+
+
+@pytest.mark.parametrize("architecture", ["grid", "fcos"])
+def test_what_is_compiled_is_the_backbone_and_the_weights_keep_their_names(architecture):
+    network = build(TINY.model_copy(update={"architecture": architecture}), 2)
+    names = list(network.state_dict())
+    compile_trunk(network)
+    compiled = [name for name, module in network.named_modules() if module._compiled_call_impl is not None]
+    assert [name.rpartition(".")[2] for name in compiled] == ["layer1", "layer2", "layer3", "layer4"]
+    assert list(network.state_dict()) == names
