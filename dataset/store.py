@@ -183,6 +183,13 @@ class Dataset:
                 found.update(dict(enumerate(np.bincount(kept, minlength=len(self.categories)).tolist())))
         return {name: found[index] for index, name in enumerate(self.categories)}
 
+    def object_rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Row of the frame (N,) int64 and category (N,) int16 of the N objects that are not to be ignored, in order."""
+        with pq.ParquetFile(self.folder / "objects.parquet") as file:
+            table = file.read(columns=["frame_row", "category", "ignore"])
+        kept = ~table.column("ignore").to_numpy()
+        return table.column("frame_row").to_numpy()[kept], table.column("category").to_numpy()[kept]
+
     def subset(self, indices: np.ndarray, folder: Path) -> "Dataset":
         """A new store of the rows `indices` (M,), in that order; images stay where they are."""
         return concatenate([self], folder, rows=[indices])

@@ -49,25 +49,31 @@ class Augmentation:
         return Augmentation(scale, shift, np.hstack([rgb, grey]))
 
     def objects(self, objects: Objects, width_px: int, height_px: int, min_visible: float) -> Objects:
-        """Boxes moved with the image and clipped to it; what the crop cuts off adds to the truncation.
-
-        Objects left with less than `min_visible` of their whole become ignore regions; those wholly outside go.
-        """
+        """Boxes moved with the image and clipped to it (see `cropped`)."""
         half = np.array([width_px, height_px]) / 2
         corners = objects.box_xyxy_px.reshape(-1, 2, 2) / half - 1  # -1..1
         corners = np.sort((corners - self.source_shift) / self.source_scale, axis=1)
-        moved = (corners + 1) * half
-        clipped = np.clip(moved, 0, 2 * half)
-        area, left = (np.prod(box[:, 1] - box[:, 0], axis=-1) for box in (moved, clipped))
-        inside = left / np.maximum(area, 1e-9)
-        truncation = 1 - (1 - np.nan_to_num(objects.truncation)) * inside
-        cut = (inside < 1) & (1 - truncation < min_visible)
-        changed = vars(objects) | {
-            "box_xyxy_px": clipped.reshape(-1, 4),
-            "truncation": truncation.astype(np.float32),
-            "ignore": objects.ignore | cut,
-        }
-        return Objects(**changed).where(left > 0)
+        moved = ((corners + 1) * half).reshape(-1, 4)
+        return cropped(objects, moved, np.array([0, 0, width_px, height_px]), min_visible)
+
+
+def cropped(objects: Objects, moved_xyxy_px: np.ndarray, frame_xyxy_px: np.ndarray, min_visible: float) -> Objects:
+    """Objects with their boxes moved to (N, 4) and clipped to a frame (4,); what is cut off adds to the truncation.
+
+    Objects left with less than `min_visible` of their whole become ignore regions; those wholly outside go.
+    """
+    moved = moved_xyxy_px.reshape(-1, 2, 2)
+    clipped = np.clip(moved, frame_xyxy_px[:2], frame_xyxy_px[2:])
+    area, left = (np.prod(box[:, 1] - box[:, 0], axis=-1) for box in (moved, clipped))
+    inside = left / np.maximum(area, 1e-9)
+    truncation = 1 - (1 - np.nan_to_num(objects.truncation)) * inside
+    cut = (inside < 1) & (1 - truncation < min_visible)
+    changed = vars(objects) | {
+        "box_xyxy_px": clipped.reshape(-1, 4),
+        "truncation": truncation.astype(np.float32),
+        "ignore": objects.ignore | cut,
+    }
+    return Objects(**changed).where(left > 0)
 
 
 def apply(images: Tensor, source_from_output: Tensor, colour: Tensor) -> Tensor:

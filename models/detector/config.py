@@ -103,6 +103,12 @@ class AugmentConfig(_Frozen):
     contrast: float = Field(default=0.3, ge=0, lt=1, description="Largest relative change.")
     saturation: float = Field(default=0.3, ge=0, le=1, description="Largest relative change.")
     hue_deg: float = Field(default=5.0, ge=0, le=180, description="Largest turn of the hue.")
+    mosaic: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of images put together from parts of four, each shrunk: more and smaller objects an image.",
+    )
     min_visible: float = Field(
         default=0.25,
         ge=0,
@@ -131,6 +137,18 @@ class TrainConfig(_Frozen):
     )
     seed: int = Field(
         default=0, ge=0, description="Decides the first weights, the order of images and every augmentation."
+    )
+    sampling: Literal["uniform", "repeat_factor", "balanced"] = Field(
+        default="uniform",
+        description="Which images an epoch shows. uniform: each once. repeat_factor: those with a category on fewer "
+        "images than repeat_below more often (LVIS). balanced: every category as often as any other.",
+    )
+    repeat_below: float = Field(
+        default=0.1,
+        gt=0,
+        le=1,
+        description="For repeat_factor: a category on a share f of the images is shown sqrt(repeat_below / f) times "
+        "as often. LVIS took 0.001 for its 1,203 categories; few categories want more.",
     )
     patience: int | None = Field(
         default=None,

@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +15,19 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
+from dataset.errors import InputError
 from dataset.images import read_image
 from dataset.schema import Objects
 from dataset.store import Dataset
 
 from .augment import Augmentation
 from .config import DetectorConfig, TrainConfig
+from .mosaic import TILES, Mosaic
+from .sampling import Order, repeats
 from .targets import ObjectBatch
 
 LOG = logging.getLogger(__name__)
-ORDER, AUGMENTATION = 0, 1  # separate streams of random numbers under one seed
+AUGMENTATION, MOSAIC = 1, 2  # separate streams of random numbers under one seed, beside sampling.ORDER
 
 
 def resized(image: np.ndarray, config: DetectorConfig) -> np.ndarray:
@@ -124,33 +127,43 @@ class Batch:
         return Batch(self.images.pin_memory(), source_from_output, colour, objects, self.frame_ids)
 
 
+Sample = tuple[np.ndarray, Augmentation, Objects, str]  # image, its change, objects as changed, frame's id
+
+
 class Samples(TorchDataset):
     """Sample number p of an endless stream: the same whoever asks, whenever, from whatever process.
 
-    Each epoch is a new permutation of the data set; both it and the augmentation follow from (seed, p) alone, so a
-    resumed run needs no state of any generator.
+    The order of frames (see sampling.py) and the augmentation follow from (seed, p) alone, so a resumed run needs no
+    state of any generator.
     """
 
     def __init__(self, data: Dataset, cache: ImageCache, detector: DetectorConfig, config: TrainConfig):
         self.data, self.cache, self.detector, self.config = data, cache, detector, config
+        self.order = Order(len(data), config.seed, repeats(data, config))
 
-    def __getitem__(self, position: int) -> tuple[np.ndarray, Augmentation, Objects, str]:
-        epoch, place = divmod(position, len(self.data))
-        index = int(_permutation(len(self.data), self.config.seed, epoch)[place])
-        rng = np.random.default_rng([self.config.seed, AUGMENTATION, position])
-        augmentation = Augmentation.draw(self.config.augment, rng)
-        frame, objects = self.data.frame(index), self.data.objects(index)
+    def __getitem__(self, position: int) -> Sample:
+        seed, augment = self.config.seed, self.config.augment
+        augmentation = Augmentation.draw(augment, np.random.default_rng([seed, AUGMENTATION, position]))
         width_px, height_px = self.detector.input_width_px, self.detector.input_height_px
-        scale = np.array([width_px / frame.width_px, height_px / frame.height_px] * 2)
-        scaled = Objects(**vars(objects) | {"box_xyxy_px": objects.box_xyxy_px * scale})
-        moved = augmentation.objects(scaled, width_px, height_px, self.config.augment.min_visible)
-        image = self.cache.get(index, self.data.image_path(index), self.detector)
-        return image, augmentation, moved, frame.frame_id
+        rng = np.random.default_rng([seed, MOSAIC, position])
+        image, objects, frame_id = self._frame(self.order.at(position))
+        if rng.random() < augment.mosaic:
+            epoch = self.order.epoch(position // self.order.length)
+            others = [self._frame(int(epoch[place])) for place in rng.integers(len(epoch), size=TILES - 1)]
+            images, parts, frame_ids = zip((image, objects, frame_id), *others, strict=True)
+            mosaic = Mosaic.draw(width_px, height_px, rng)
+            image = mosaic.image(list(images))
+            objects, frame_id = mosaic.objects(list(parts), augment.min_visible), " + ".join(frame_ids)
+        return image, augmentation, augmentation.objects(objects, width_px, height_px, augment.min_visible), frame_id
 
-
-@lru_cache(maxsize=2)
-def _permutation(count: int, seed: int, epoch: int) -> np.ndarray:
-    return np.random.default_rng([seed, ORDER, epoch]).permutation(count)
+    def _frame(self, row: int) -> tuple[np.ndarray, Objects, str]:
+        """A frame's image and objects at the input's size, and its id."""
+        frame, objects = self.data.frame(row), self.data.objects(row)
+        scale = np.array(
+            [self.detector.input_width_px / frame.width_px, self.detector.input_height_px / frame.height_px] * 2
+        )
+        image = self.cache.get(row, frame.image_path, self.detector)
+        return image, Objects(**vars(objects) | {"box_xyxy_px": objects.box_xyxy_px * scale}), frame.frame_id
 
 
 @dataclass(frozen=True)
@@ -173,7 +186,23 @@ class BatchPositions:
             yield list(range(start, start + share))
 
 
-def collate(samples: list[tuple[np.ndarray, Augmentation, Objects, str]]) -> Batch:
+class Batches(TorchDataset):
+    """Whole batches by the positions in them.
+
+    An image that cannot be read is handed over as its error: raised in a worker process, it would lose its form.
+    """
+
+    def __init__(self, samples: Samples):
+        self.samples = samples
+
+    def __getitem__(self, positions: list[int]) -> Batch | InputError:
+        try:
+            return collate([self.samples[position] for position in positions])
+        except InputError as error:
+            return error
+
+
+def collate(samples: list[Sample]) -> Batch:
     images, augmentations, objects, frame_ids = zip(*samples, strict=True)
     matrices = [np.hstack([np.diag(a.source_scale), a.source_shift[:, None]]) for a in augmentations]
     return Batch(

@@ -29,7 +29,7 @@ from .checkpoint import fill, fill_backbone
 from .config import DetectorConfig, TrainConfig
 from .launch import compile_trunk, determinism, launch
 from .norm import prepare_norms
-from .samples import BatchPositions, ImageCache, Samples, collate
+from .samples import Batches, BatchPositions, ImageCache, Samples
 from .step import Learner
 from .training_log import OnLog, TrainingLog
 
@@ -194,6 +194,8 @@ class _Run:
         try:
             with bar:
                 for batch in loader:
+                    if isinstance(batch, InputError):
+                        raise batch
                     values = self.learner.learn(self.step, batch)
                     self.step += 1
                     self.average.update(self.step)
@@ -222,13 +224,18 @@ class _Run:
             context = multiprocessing.get_context("forkserver")
             context.set_forkserver_preload(["models.detector.samples"])  # imported once, not by every worker
         return DataLoader(
-            samples,
-            batch_sampler=positions,  # type: ignore[arg-type]
-            collate_fn=collate,
+            Batches(samples),
+            batch_size=None,  # a sample of this set is a batch
+            sampler=positions,
+            collate_fn=_as_it_is,
             num_workers=workers,
             multiprocessing_context=context,
             pin_memory=not on_cpu,
         )
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
 
 
 def _digest(identity: dict[str, Any]) -> str:
