@@ -55,6 +55,12 @@ By = Annotated[
 Against = Annotated[
     Path | None, typer.Option("--against", help="Another detector's detections.parquet: differences with intervals")
 ]
+Calibrated = Annotated[
+    bool, typer.Option("--calibrated", help="Scores as probabilities, by what `evaluate --fit-calibration` left")
+]
+FitCalibration = Annotated[
+    bool, typer.Option("--fit-calibration", help="Fit scores to probabilities on this data, beside the detector")
+]
 Mined = Annotated[Path | None, typer.Option("--failures", help="Folder of `mine`: re-create its costliest failures")]
 Count = Annotated[int, typer.Option("--count", help="Without --failures: so many random streets")]
 
@@ -122,16 +128,18 @@ def train(
 def evaluate(
     detector: Detector, data: Data = None, out: Out = Path("runs/evaluate"),
     config: File = None, set_: Set = None, skip_bad: SkipBad = None,
-    rules: Rules = "coco", by: By = None, against: Against = None,
+    rules: Rules = "coco", by: By = None, against: Against = None, calibrated: Calibrated = False,
+    fit_calibration: FitCalibration = False,
 ) -> None:  # fmt: skip
-    """COCO's average precision of a detector, with bootstrap intervals, or KITTI's official figures.
+    """COCO's average precision of a detector, with bootstrap intervals, or KITTI's official figures; its calibration.
 
     Example: python -m flows evaluate --detector runs/train/last.pt --data kitti:KITTI --rules kitti --by distance
     """
     from flows.evaluate import evaluate_once
 
     settings = _resolve(data, None, None, None, None, config, set_, None, skip_bad)
-    typer.echo(evaluate_once(settings, detector, out, rules, by or (), against))
+    options = {"calibrated": calibrated, "fit": fit_calibration}
+    typer.echo(evaluate_once(settings, detector, out, rules, by or (), against, **options))
 
 
 @app.command()
@@ -144,6 +152,7 @@ def predict(
     min_score: Annotated[float, typer.Option("--min-score", help="Weakest score that is written")] = 0.01,
     every: Annotated[int, typer.Option("--every", help="Of a video only every n-th frame")] = 1,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad files out and list them")] = False,
+    calibrated: Calibrated = False,
 ) -> None:
     """What a detector (a checkpoint, or an .onnx file of `export`) sees in images and videos without labels.
 
@@ -152,7 +161,7 @@ def predict(
     from flows.predict import predict_once
 
     options = {"min_score": min_score, "every": every, "draw": draw, "draw_from": draw_from, "skip_bad": skip_bad}
-    typer.echo(predict_once(detector, inputs, out, **options))
+    typer.echo(predict_once(detector, inputs, out, **options, calibrated=calibrated))
 
 
 @app.command()

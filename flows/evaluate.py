@@ -10,12 +10,14 @@ from rich.table import Table
 
 from dataset.errors import InputError
 from dataset.readers import open_source
+from dataset.scaling import ScoreScaling
 from dataset.schema import Camera
 from dataset.store import Dataset
 from evaluation.average_precision import evaluate
 from evaluation.bootstrap import interval, paired_difference
 from evaluation.by_attribute import ATTRIBUTES, ap_by
 from evaluation.kitti import evaluate_kitti, to_dict
+from flows.calibrate import fit_calibration, show_calibration
 from flows.console import text
 from models.detector.predict import Detector, predict
 from tasks.config import CampaignConfig, DataConfig
@@ -32,14 +34,20 @@ def evaluate_once(
     rules: str = "coco",
     by: Sequence[str] = (),
     against: Path | None = None,
+    *,
+    calibrated: bool = False,
+    fit: bool = False,
 ) -> str:
     """The figures as tables; all of them in out/metrics.json, the detections in out/detections.parquet.
 
     rules: coco or kitti. by: attributes to bin the objects by. against: another detector's detections of the same
-    data; the differences are paired, by COCO's figures, and above 0 where this detector is better.
+    data; the differences are paired, by COCO's figures, and above 0 where this detector is better. calibrated: the
+    scores are probabilities by what was fitted before; fit: fit that to this data, beside the checkpoint.
     """
     check_request(rules, by, against)
-    dataset, detections = detect(config, checkpoint, out)
+    if calibrated and fit:
+        raise InputError("--fit-calibration", "scores that are calibrated already", "fit without --calibrated")
+    dataset, detections = detect(config, checkpoint, out, calibrated)
     samples, title = config.loop.bootstrap_samples, f"{checkpoint} on {config.data.train}"
     record: dict[str, Any] = {}
     if rules == "kitti":
@@ -49,8 +57,14 @@ def evaluate_once(
     tables += [bins_table(dataset, detections, attribute, record) for attribute in by]
     if against is not None:
         tables.append(difference_table(dataset, against, detections, samples, record))
+    told = [text(table) for table in tables]
+    if fit:
+        told.append(fit_calibration(dataset, detections, out, record, checkpoint))
+    else:
+        scaling = ScoreScaling.load(checkpoint) if calibrated else None
+        told.append(show_calibration(dataset, detections, out, record, scaling))
     (out / "metrics.json").write_text(json.dumps(record, indent=1))
-    return "\n".join(map(text, tables))
+    return "\n".join(told)
 
 
 def check_request(rules: str, by: Sequence[str], against: Path | None) -> None:
@@ -64,11 +78,12 @@ def check_request(rules: str, by: Sequence[str], against: Path | None) -> None:
         raise InputError("--against", f"{against} is no file", "give a detections.parquet that `evaluate` wrote")
 
 
-def detect(config: CampaignConfig, checkpoint: Path, out: Path) -> tuple[Dataset, Path]:
+def detect(config: CampaignConfig, checkpoint: Path, out: Path, calibrated: bool = False) -> tuple[Dataset, Path]:
     """The data with the detector's categories, and what it says of them."""
     categories = Detector.load(checkpoint, "cpu").categories
     dataset = import_source(config.data.train, out / "data", config.data, known=categories)
-    return dataset, predict(checkpoint, dataset, out / "detections.parquet")
+    least = 0.0 if calibrated else 0.01  # scaled, the same detections may have scores below 0.01
+    return dataset, predict(checkpoint, dataset, out / "detections.parquet", min_score=least, calibrated=calibrated)
 
 
 def labels_for_kitti(config: DataConfig, dataset: Dataset, out: Path) -> Dataset:

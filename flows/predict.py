@@ -20,6 +20,7 @@ def predict_once(
     draw: bool,
     draw_from: float,
     skip_bad: bool,
+    calibrated: bool = False,
 ) -> str:
     """Detections in out/detections.parquet and, as COCO results, in out/results.json; counted by category."""
     for name, value in (("--min-score", min_score), ("--draw-from", draw_from)):
@@ -28,7 +29,7 @@ def predict_once(
     if every < 1:
         raise InputError("--every", f"{every} is no step", "give 1 for every frame, 10 for every tenth")
     made = predict_footage(
-        Detector.load(detector),
+        Detector.load(detector, calibrated=calibrated),
         inputs,
         out,
         min_score=min_score,

@@ -203,7 +203,7 @@ def test_bad_files_can_be_left_out_and_are_told(tmp_path):
 
 
 def test_the_verb_tells_how_many_of_each_category(tmp_path, monkeypatch):
-    monkeypatch.setattr(Detector, "load", lambda path: cast(Detector, BoxEverywhere()))
+    monkeypatch.setattr(Detector, "load", lambda path, calibrated: cast(Detector, BoxEverywhere()))
     options = {"min_score": 0.01, "every": 1, "draw": False, "draw_from": 0.3, "skip_bad": False}
     told = predict_once(Path("x.pt"), [str(picture(tmp_path / "x.png"))], tmp_path / "out", **options)
     assert "2 detections from score 0.01" in told and "results.json" in told

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from dataset.detections import DetectionsWriter
 from dataset.errors import InputError
 from dataset.images import read_image
+from dataset.scaling import ScoreScaling
 from dataset.schema import Detections
 from dataset.store import Dataset
 
@@ -28,24 +29,33 @@ DECODERS = 4  # threads that read images while the network runs; Pillow decodes 
 class Detector:
     """A trained network that is ready to detect."""
 
-    def __init__(self, model: Architecture, categories: tuple[str, ...], device: str | None = None):
+    def __init__(
+        self,
+        model: Architecture,
+        categories: tuple[str, ...],
+        device: str | None = None,
+        scaling: ScoreScaling | None = None,
+    ):
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.model = model.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.categories = categories
+        self.scaling = scaling
 
     @staticmethod
-    def load(path: Path, device: str | None = None) -> "Detector":
+    def load(path: Path, device: str | None = None, *, calibrated: bool = False) -> "Detector":
         """From a checkpoint that `train` wrote, or an .onnx file that `export` wrote.
 
-        device: "cuda" or "cpu", by default the GPU where there is one.
+        device: "cuda" or "cpu", by default the GPU where there is one. calibrated: turn scores into probabilities
+        with what `evaluate --fit-calibration` left beside the file.
         """
         if path.suffix == ".onnx":
             from .onnx_model import OnnxModel  # ONNX Runtime is loaded by those alone who use it
 
             exported = OnnxModel(path, device)
-            return Detector(exported, exported.category_names, "cpu")
+            return Detector(exported, exported.category_names, "cpu", ScoreScaling.load(path) if calibrated else None)
         content = checkpoint.load(path)
-        return Detector(checkpoint.model_of(content, path), tuple(content["categories"]), device)
+        scaling = ScoreScaling.load(path) if calibrated else None
+        return Detector(checkpoint.model_of(content, path), tuple(content["categories"]), device, scaling)
 
     def detect(self, images: list[np.ndarray], *, min_score: float = 0.01) -> list[Detections]:
         """images: (H, W, 3) uint8 RGB of any sizes -> Detections of each, strongest first, clipped to the image."""
@@ -53,9 +63,14 @@ class Detector:
             return []
         small = np.stack([resized(image, self.model.config) for image in images])
         return [
-            _in_original_pixels(found, image.shape, self.model.config, min_score)
+            _in_original_pixels(self._scaled(found), image.shape, self.model.config, min_score)
             for found, image in zip(self._find(small), images, strict=True)
         ]
+
+    def _scaled(self, found: Detections) -> Detections:
+        if self.scaling is None:
+            return found
+        return Detections(**vars(found) | {"score": self.scaling(found.score).astype(np.float32)})
 
     @torch.inference_mode()
     def _find(self, images: np.ndarray) -> list[Detections]:
@@ -83,6 +98,7 @@ def predict(
     *,
     batch_size: int = 8,
     min_score: float = 0.01,
+    calibrated: bool = False,
     progress: bool = True,
 ) -> Path:
     """Detect in every frame of `ds` and write them to the Parquet file `out`, in the data set's order.
@@ -90,7 +106,7 @@ def predict(
     Streams: memory holds a few batches of images, whatever the length of the data set. Categories must be those of
     the checkpoint, in the same order, else InputError.
     """
-    detector = Detector.load(checkpoint_file)
+    detector = Detector.load(checkpoint_file, calibrated=calibrated)
     if detector.categories != ds.categories:
         problem = f"it detects {list(detector.categories)}, the data set {ds.folder} has {list(ds.categories)}"
         raise InputError(checkpoint_file, problem, "read the data set with the same categories in the same order")
