@@ -44,6 +44,7 @@ from simulator.render_worker import (
     remove_partials,
     render_in_process,
 )
+from simulator.scene import Scene
 
 RECONSTRUCTION = pa.schema(
     [
@@ -97,6 +98,7 @@ def render_scenes(
     name: str = "synthetic",
     batch: int = 4,
     slot: Callable[[], AbstractContextManager[object]] = nullcontext,
+    together: Callable[[Scene], str | None] | None = None,
     progress: bool = True,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> SessionReport:
@@ -105,7 +107,8 @@ def render_scenes(
     `backend_factory` is picklable and called once in each of `workers` spawned processes (0: in this process, without
     spawning). A miss is drawn again, up to `attempts` scenes a job; a job that never fits leaves rows in the
     reconstruction table and no frame. `key` stands for the jobs' inputs (a digest). Each batch is rendered inside a
-    context that `slot()` makes, which may wait for its turn. `on_progress(done, jobs)`.
+    context that `slot()` makes, which may wait for its turn. Scenes of which `together` says the same are rendered one
+    after the other; that changes the order of the work, not its result. `on_progress(done, jobs)`.
     Raises InputError when the folder holds another session, WorkerDied when a batch kills its worker twice.
     """
     out = Path(out)
@@ -124,7 +127,8 @@ def render_scenes(
         work = Work(jobs, out, backend_factory, limits, attempts, image_format)
         pending = [index for index in range(len(jobs)) if not record_path(out, index).exists()]
         done = len(jobs) - len(pending)
-        batches = [tuple(pending[i : i + batch]) for i in range(0, len(pending), batch)]
+        groups = [pending] if together is None else _grouped(jobs, pending, together)
+        batches = [tuple(group[i : i + batch]) for group in groups for i in range(0, len(group), batch)]
         with tqdm(total=len(jobs), initial=done, unit="scene", desc="render", disable=not progress) as bar:
             rendered = _render_in_pool(work, batches, workers, slot) if workers else _render_here(work, batches, slot)
             for finished in rendered:
@@ -136,6 +140,17 @@ def render_scenes(
         _compile(jobs, out, name)
     shutil.rmtree(out / "records", ignore_errors=True)
     return _report(out, len(jobs))
+
+
+def _grouped(jobs: Jobs, pending: list[int], together: Callable[[Scene], str | None]) -> list[list[int]]:
+    groups: dict[str | None, list[int]] = {}
+    for index in pending:
+        try:
+            key = together(jobs.scene(index, 0))
+        except NotRecreatable:  # its later draws may be; where they are rendered does not matter
+            key = None
+        groups.setdefault(key, []).append(index)
+    return list(groups.values())
 
 
 def _first_scene(jobs: Jobs) -> str | None:

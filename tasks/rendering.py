@@ -11,6 +11,7 @@ from prefect.concurrency.sync import concurrency
 from prefect.context import get_run_context
 from prefect.exceptions import MissingContextError, ObjectNotFound
 
+from simulator.carla.anchors import map_of
 from simulator.carla.losses import LOSSES, losses_by_kind
 from simulator.carla.pool import servers_of
 from simulator.carla.probe import require_a_server
@@ -43,6 +44,7 @@ def render(jobs: Jobs, folder: Path, config: SimulatorConfig, name: str = "synth
         backend_factory=partial(SupervisedCarla, config.address, config.carla, config.supervision, losses=losses),
         workers=config.workers or len(servers),
         batch=CARLA_BATCH,
+        together=partial(map_of, maps=config.carla.maps) if config.carla.maps else None,
         slot=slots(),
     )
     if lost := losses_by_kind(losses):

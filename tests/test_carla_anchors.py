@@ -9,7 +9,7 @@ import pytest
 from dataset.schema import Camera
 from simulator.carla.anchors import Stretches, anchors_for, camera_lane, map_of, stretches_of
 from simulator.carla.loopback.maps import straight_road
-from simulator.scene import PLACES, Actor, Place, Scene, SceneCamera
+from simulator.scene import PLACES, Actor, Place, Request, Scene, SceneCamera
 
 carla = pytest.importorskip("carla")
 TOWNS = Path(__file__).parents[2] / "shared" / "data" / "opendrive"
@@ -64,7 +64,18 @@ def test_a_town_offers_straight_places_of_its_kind(town, kind):
 
 def test_a_scenes_map_depends_on_its_place_alone():
     maps = ("Town01", "Town02", "Town03")
-    chosen = [map_of(replace(SCENE, seed=seed, place=Place(seed=seed % 7)), maps) for seed in range(70)]
-    assert chosen[:7] * 10 == chosen
+    chosen = [map_of(replace(SCENE, seed=seed, place=Place(seed=seed % 9)), maps) for seed in range(90)]
+    assert chosen[:9] * 10 == chosen
     assert set(chosen) == set(maps)
     assert map_of(SCENE, ()) is None
+
+
+def test_all_tries_at_one_failure_are_shown_on_one_map():
+    maps = ("Town01", "Town02", "Town03")
+
+    def scene(failure, place):
+        return replace(SCENE, place=Place(seed=place), request=Request(failure, "missed", 0, (0, 0, 9, 9), 0.0, 0.0))
+
+    chosen = [[map_of(scene(f"failure-{f}", place), maps) for place in range(5)] for f in range(20)]
+    assert all(len(set(one)) == 1 for one in chosen)
+    assert {one[0] for one in chosen} == set(maps)

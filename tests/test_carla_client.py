@@ -193,9 +193,27 @@ def test_depth_of_the_sky_is_infinite_and_of_the_target_its_distance(picture):
 
 
 def test_few_ticks_make_a_scene(picture):
-    """One for the picture, one a layer of actors; the rest measured five kinds of models."""
+    """One for the picture, one a layer of actors; the rest measured five kinds of models, and let the actors appear."""
     _, seen = picture
-    assert seen["ticks"] <= 1 + 4 + 5 + 2
+    assert seen["ticks"] <= 1 + 4 + 5 + 2 + CONFIG.appear_ticks
+
+
+def hasty(port: int, scene: Scene, ticks: int) -> str:
+    backend = CarlaBackend("127.0.0.1", port, CONFIG.model_copy(update={"appear_ticks": ticks}))
+    try:
+        return str(int((backend.render(scene).instance > 0).sum()))
+    except CaptureFailed as error:
+        return f"{error.kind}: {error}"
+    finally:
+        backend.close()
+
+
+def test_actors_that_the_server_does_not_show_yet_are_an_error_and_no_empty_labels(client, port):
+    """CARLA leaves new vehicles and walkers out of the tagged images for three frames."""
+    told = run(client, hasty, port, SCENE, 0)
+    assert told.startswith("not seen: ")
+    assert "vehicle." in told
+    assert int(run(client, hasty, port, SCENE, 3)) > 1000
 
 
 def test_at_night_vehicles_have_their_lamps_on(client, port):
@@ -253,6 +271,19 @@ def disturbed(port: int, scene: Scene, fault: str, amount: int) -> np.ndarray:
 def test_disturbed_images_and_spawns_change_nothing(client, port, fault):
     calm, then = run(client, disturbed, port, replace(SCENE, actors=ACTORS[:2]), fault, 2)
     assert (calm == then).all()
+
+
+def then_empty(port: int, scene: Scene) -> list[int]:
+    backend = CarlaBackend("127.0.0.1", port, CONFIG)
+    try:
+        return [int((backend.render(one).instance > 0).sum()) for one in (scene, replace(scene, actors=()))]
+    finally:
+        backend.close()
+
+
+def test_a_street_without_actors_may_follow_one_with_them(client, port):
+    busy_px, empty_px = run(client, then_empty, port, replace(SCENE, actors=ACTORS[:2], request=None))
+    assert busy_px > 0 == empty_px
 
 
 def taken_again(port: int, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
@@ -348,8 +379,10 @@ def tour(port: int, scenes: list[Scene]) -> list[tuple[str, int, bool]]:
 @pytest.mark.skipif(not TOWNS.exists(), reason="needs shared/data/opendrive")
 def test_a_scene_is_shown_on_its_own_map_and_the_cameras_follow(client):
     small = SceneCamera(Camera(120.0, 120.0, 80.0, 24.0), 160, 48)
-    asked = Scene(small, ACTORS[:1], PLACE, request=Request("f", "missed", 0, (0, 0, 9, 9), 0.0, 0))
-    scenes = [replace(asked, place=replace(PLACE, seed=seed)) for seed in (0, 5, 0)]
+    asked = Scene(small, ACTORS[:1], PLACE)
+    scenes = [
+        replace(asked, request=Request(failure, "missed", 0, (0, 0, 9, 9), 0.0, 0)) for failure in ("a", "b", "a")
+    ]
     maps = [map_of(scene, ("Town01", "Town02")) for scene in scenes]
     assert maps == ["Town02", "Town01", "Town02"]
     with running_server("--maps", str(TOWNS), "--map", "Town02") as server:

@@ -88,6 +88,28 @@ def test_one_and_two_workers_and_this_process_write_the_same_bytes(tmp_path):
     assert contents(tmp_path / "here") == contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
+class AlwaysFitting(FittingAtAttempt):
+    def scene(self, index: int, attempt: int) -> Scene:
+        return super().scene(index, index + attempt)
+
+
+def test_scenes_that_go_together_are_rendered_one_after_the_other_with_the_same_result(tmp_path):
+    def evenness(scene):
+        return str(int(scene.request.failure_id.rpartition("-")[2]) % 2)
+
+    rendered = []
+
+    class Remembering(BlockBackend):
+        def render(self, scene):
+            rendered.append(scene.request and scene.request.failure_id)
+            return super().render(scene)
+
+    render(AlwaysFitting(6), tmp_path / "as they come", batch=2)
+    render(AlwaysFitting(6), tmp_path / "together", batch=2, backend_factory=Remembering, together=evenness)
+    assert rendered == [f"failure-{i}" for i in (0, 2, 4, 1, 3, 5)]
+    assert contents(tmp_path / "as they come") == contents(tmp_path / "together")
+
+
 def test_misses_are_drawn_again_and_what_never_fits_is_reported_and_not_used(tmp_path):
     report = render(FittingAtAttempt(4), tmp_path / "out", attempts=3)
     assert (report.used, report.never_fitted, report.attempts) == (3, 1, 1 + 2 + 3 + 3)

@@ -11,6 +11,9 @@ from simulator.carla.pixels import Ids
 from simulator.projection import actor_corners, box_of, clip_polygon, outline, polygon_area_px
 from simulator.scene import Actor, SceneCamera
 
+# Of a projected 3D box: a part so large inside the picture shows at least a pixel of whatever model fills the box.
+MUST_SHOW_PX, MUST_SHOW_SHARE = 100.0, 0.5
+
 
 class AloneInTheSky:
     """Collects silhouettes layer by layer. Actors that do not reach the picture need none."""
@@ -69,6 +72,18 @@ class AloneInTheSky:
                 float(columns[at_x.max()] + step_x / 2),
                 float(rows[at_y.max()] + step_y / 2),
             )
+
+    def unseen(self) -> list[int]:
+        """Actors of which no pixel was seen alone, although enough of their projected box lies in the picture."""
+        width, height = self._camera.width_px, self._camera.height_px
+        found = []
+        for i, (patch, edge) in enumerate(zip(self.patches, self._outlines, strict=True)):
+            if patch is None or patch.area_px:
+                continue
+            inside_px = polygon_area_px(clip_polygon(edge, width, height))
+            if inside_px >= max(MUST_SHOW_PX, MUST_SHOW_SHARE * polygon_area_px(edge)):
+                found.append(i)
+        return found
 
     def silhouettes(self) -> Silhouettes:
         """Of every actor. Those that do not reach the picture have the area of their projected box."""

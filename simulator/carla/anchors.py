@@ -3,6 +3,7 @@
 Pure of the server: it needs only carla.Map, which the client makes from the OpenDRIVE text.
 """
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,11 +102,15 @@ def camera_lane(place: Place) -> tuple[int, float]:
 
 
 def map_of(scene: Scene, maps: tuple[str, ...]) -> str | None:
-    """The map a scene is shown on, by its place's seed alone; None (what is loaded) where none is named.
+    """The map a scene is shown on; None (what is loaded) where none is named.
 
-    Changing maps takes a server up to a minute: who has the choice takes scenes of one map together.
+    All scenes that answer one failure have the same, further tries too; of others the place's seed decides. A server
+    takes up to a minute to change maps: who has the choice takes scenes of one map together.
     """
-    return maps[int(np.random.default_rng([scene.place.seed, 7]).integers(len(maps)))] if maps else None
+    if not maps:
+        return None
+    key = f"place {scene.place.seed}" if scene.request is None else f"failure {scene.request.failure_id}"
+    return maps[int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % len(maps)]
 
 
 def _anchor(stretches: Stretches, i: int, beside_m: float, road_yaw_deg: float) -> Anchor:

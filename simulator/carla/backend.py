@@ -31,7 +31,8 @@ from simulator.scene import Scene
 
 LAMPS_ON_BELOW_DEG = 3.0  # altitude of the sun
 RIGS_KEPT = 3  # cameras of so many lenses stay on the server
-MAX_TAG_MISMATCH = 0.02  # share of pixels in which the semantic and the instance camera may differ: edges
+MAX_TAG_MISMATCH = 0.05  # share of the actors' pixels whose tags may differ in semantic and instance image: edges
+FEW_PX = 20
 
 
 class CarlaBackend:
@@ -99,8 +100,15 @@ class CarlaBackend:
         lit = models if night else None
         takes = Takes(self._connection, rig, self._troupe, camera, poses, lit, self.config)
         alone = AloneInTheSky(shown.camera, shown.actors)
+        takes.appear()
         images = self._shoot(takes, alone, optics)
         takes.end()
+        if unseen := [models[i].blueprint_id for i in alone.unseen()]:
+            raise CaptureFailed(
+                f"{self._connection.address}: not in the instance image though they stood before the camera: "
+                f"{', '.join(sorted(set(unseen)))} (appear_ticks is {self.config.appear_ticks})",
+                "not seen",
+            )
         return self._developed(images, optics, shown, alone)
 
     def _cast(self, scene: Scene) -> tuple[Scene, list[Model], Anchor]:
@@ -141,8 +149,8 @@ class CarlaBackend:
         layers = layers_of(alone.boxes_in_picture(), together=cut)
         layers = sorted(layers, key=lambda layer: any(map(alone.leaves_picture, layer)))
         shot = [takes.alone(layer, any(map(alone.leaves_picture, layer))) for layer in layers]
-        self._troupe.verify_gone()
         street = takes.street()
+        self._troupe.verify_gone()
         lost = [take for take in shot if not self._see_alone(alone, optics, take, takes.images(take))]
         images = takes.images(street)
         for take in lost:
@@ -161,15 +169,19 @@ class CarlaBackend:
     def _developed(self, images: Images, optics: Optics, shown: Scene, alone: AloneInTheSky) -> Render:
         low16 = [actor_id & 0xFFFF for actor_id in self._troupe.actor_ids]
         ids, tags = _cut(optics, ids_of(images["instance"])), optics.cut(tags_of(images["semantic"]))
-        mismatch = float((ids.tag != tags).mean())
-        if mismatch > MAX_TAG_MISMATCH:
+        instance = instances(ids, low16, alone.patches)
+        # Of scenery the two may differ: the instance image keeps objects that were hidden (CARLA issue 8750).
+        ours = instance > 0
+        differ = int((ids.tag != tags)[ours].sum())
+        if differ > max(MAX_TAG_MISMATCH * ours.sum(), FEW_PX):
             raise CaptureFailed(
-                f"{self._connection.address}: the semantic and the instance image differ in {mismatch:.0%} of the tags",
+                f"{self._connection.address}: the semantic and the instance image differ in {differ} of the "
+                f"{ours.sum()} pixels that show the scene's actors",
                 "images disagree",
             )
         return Render(
             rgb=respond(optics.cut_color(rgb_of(images["rgb"])), shown.response, shown.seed),
-            instance=instances(ids, low16, alone.patches),
+            instance=instance,
             semantic=np.ascontiguousarray(tags),
             depth_m=depth_m_of(optics.cut(images["depth"]), tags),
             silhouettes=alone.silhouettes(),

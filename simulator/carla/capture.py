@@ -75,17 +75,17 @@ class Feed:
         self.actor_id = int(self._sensor.id)
         self._arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._early: dict[int, Any] = {}
-        self._listening = False
+        self.listening = False
         self.fresh = False  # it listens, but nothing has come yet
 
     def listen(self) -> None:
-        if not self._listening:
-            self._listening = self.fresh = True
+        if not self.listening:
+            self.listening = self.fresh = True
             self._sensor.listen(self._arrived.put)
 
     def stop(self) -> None:
-        if self._listening:
-            self._listening = self.fresh = False
+        if self.listening:
+            self.listening = self.fresh = False
             self._sensor.stop()
 
     def image(self, frame: int, deadline: float) -> np.ndarray:
@@ -178,8 +178,10 @@ class Rig:
         self.listen_only(())
 
     def destroy(self) -> None:
-        """Cameras that listen are stopped first: a server may crash otherwise (CARLA issues 9246, 1821)."""
-        self.stop()
+        """Cameras that listen are stopped, and a tick passes first: a server may crash otherwise (CARLA 9246, 1821)."""
+        if any(feed.listening for feed in self.feeds.values()):
+            self.stop()
+            self._connection.tick()
         self._connection.destroy([feed.actor_id for feed in self.feeds.values()])
 
 

@@ -16,6 +16,12 @@ class CarlaConfig(BaseModel):
     load_timeout_s: float = Field(default=240.0, gt=0, description="How long a map may take to load.")
     image_timeout_s: float = Field(default=30.0, gt=0, description="How long an image may take after its tick.")
     fixed_delta_s: float = Field(default=0.05, gt=0, le=0.1, description="Simulated seconds a tick.")
+    appear_ticks: int = Field(
+        default=4,
+        ge=0,
+        description="Ticks between a spawn and the first picture: CARLA keeps new vehicles and walkers out of the "
+        "instance and semantic images for three.",
+    )
     warm_up_ticks: int = Field(
         default=3,
         ge=0,

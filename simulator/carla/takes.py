@@ -43,6 +43,13 @@ class Takes:
         self._connection, self._rig, self._troupe, self._config = connection, rig, troupe, config
         self._camera, self._poses, self._lit = camera, poses, lit
 
+    def appear(self) -> None:
+        """New actors stand in the street, walkers on their feet, until they are in the server's images."""
+        if self._poses:
+            self._connection.apply(self._troupe.moves(self._poses))
+            for _ in range(self._config.appear_ticks):
+                self._connection.tick()
+
     def alone(self, layer: Sequence[int], wide: bool) -> Take:
         """These actors high over the ground where the picture has them, the camera with them; the wide one if asked."""
         names = ("instance", "wide") if wide else ("instance",)
@@ -80,5 +87,5 @@ class Takes:
         return self._rig.images(anew.shot._replace(fresh=False), self._config.image_timeout_s)
 
     def end(self) -> None:
-        """Only the camera with which the next scene begins goes on listening."""
-        self._rig.listen_only(("instance",))
+        """No camera listens until the next scene's actors have appeared."""
+        self._rig.stop()

@@ -57,6 +57,7 @@ class Actor:
     walker_control: WalkerControl = field(default_factory=WalkerControl)
     light_flags: int = 0
     vehicle_physics: list | None = None  # as the client set it
+    born_frame: int = 0  # the last frame before it was spawned
     settled: bool = False  # at rest on the ground: nothing moves it until it is touched
     children: list["Actor"] = field(default_factory=list)
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 COLLISION = "Spawn failed because of collision at spawn position"
 INVALID = "Spawn failed because of invalid actor description"
+# TaggedComponent and the skeletal meshes of CARLA 0.9.16 wait so long; there only in the tagged images.
+APPEAR_AFTER_FRAMES = 3
 SPAWN_GAP_M = 0.02  # boxes may come this close: neighbours bumper to bumper are no collision
 
 
@@ -141,8 +143,13 @@ class Episode:
         return message
 
     def bodies(self) -> list[Body]:
-        """What a camera can see."""
-        return [actor.body() for actor in self.actors.values() if actor.blueprint.asset is not None]
+        """What a camera can see. As in Unreal, vehicles and walkers are not there in their first frames."""
+        grown = self.ids.frame - APPEAR_AFTER_FRAMES
+        return [
+            actor.body()
+            for actor in self.actors.values()
+            if actor.blueprint.asset is not None and (actor.born_frame < grown or actor.blueprint.is_prop)
+        ]
 
     @cached_property
     def environment(self) -> "list[EnvironmentObject]":
@@ -157,6 +164,7 @@ class Episode:
     def _add(self, blueprint: Blueprint, attributes: dict[str, str], transform: Transform) -> Actor:
         actor = Actor(self.ids.next_actor, blueprint, attributes, transform)
         actor.physics = blueprint.is_vehicle or blueprint.is_walker
+        actor.born_frame = self.ids.frame
         self.ids.next_actor += 1
         if blueprint.is_sensor:
             actor.stream_id = self.ids.next_stream
