@@ -11,7 +11,7 @@ from dataset.scaling import ScoreScaling
 from dataset.store import Dataset
 from evaluation.calibration import BINS, MIN_SCORE, Calibration, calibration, fit_scaling
 from flows.console import text
-from tasks.report.plots import save
+from tasks.report.panels import save
 from tasks.report.reliability import reliability_diagram
 
 MEANING = {

@@ -10,6 +10,7 @@ from models.detector.checkpoint import digest as weights_digest
 from models.detector.precision import arithmetic
 from models.detector.predict import predict
 from models.detector.train import NEUTRAL, train
+from tasks import curves
 from tasks.campaign import Campaign
 from tasks.data import Data
 from tasks.layout import BASELINE, Cycle
@@ -28,6 +29,10 @@ def train_detector(campaign: Campaign, cycle: Cycle, arm: str, seed: int, data: 
     tracker = Tracker(campaign)
 
     def work(folder: Path) -> str:
+        def on_log(step: int, values: dict[str, float]) -> None:
+            curves.note(folder, step, values)
+            tracker.log_training(cycle.number, arm, seed, step, values)
+
         checkpoint = train(
             dataset,
             folder,
@@ -35,7 +40,7 @@ def train_detector(campaign: Campaign, cycle: Cycle, arm: str, seed: int, data: 
             settings,
             init=None if init is None else checkpoint_of(init),
             weights=config.weights if init is None else None,
-            on_log=lambda step, values: tracker.log_training(cycle.number, arm, seed, step, values),
+            on_log=on_log,
         )
         return file_digest(checkpoint)
 

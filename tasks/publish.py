@@ -11,6 +11,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from dataset.store import Dataset
+from evaluation.calibration import calibration
 from simulator.carla.losses import LOSSES, losses_by_kind
 from tasks.campaign import Campaign
 from tasks.comparison import CHAMPION, metrics_of
@@ -38,7 +39,7 @@ def publish_cycle(campaign: Campaign, cycle: Cycle, data: Data) -> Step:
             tracker.client.log_artifact(parent, str(campaign.run.config))
         _log_data(tracker, child, data)
         tracker.log_metrics(parent, per_cycle(record), step=cycle.number)
-        tracker.log_metrics(child, _scores(record) | _losses(cycle), step=cycle.number)
+        tracker.log_metrics(child, _scores(record) | _losses(cycle) | _calibration(cycle, data), step=cycle.number)
         tracker.client.log_artifacts(child, str(cycle.comparison), "comparison")
         if cycle.number > 0:
             tracker.client.log_artifacts(child, str(cycle.failures), "failures")
@@ -88,6 +89,16 @@ def _scores(record: dict[str, Any]) -> dict[str, float]:
         for split, scores in splits.items()
         for seed, metrics in enumerate(scores["seeds"])
         for metric, value in metrics.items()
+    }
+
+
+def _calibration(cycle: Cycle, data: Data) -> dict[str, float]:
+    """Calibration errors of every arm (training seed 0) on val, e.g. `imitation/val/seed-0/ECE`."""
+    val = Dataset.open(data.val)
+    return {
+        f"{arm}/val/seed-0/{name}": value
+        for arm in cycle.arms
+        for name, value in calibration(val, cycle.detections(arm, 0) / "val.parquet").figures().items()
     }
 
 

@@ -141,12 +141,13 @@ def test_a_cycles_plots_are_pictures_with_something_on_them(finished, tmp_path):
     campaign, data = finished
     write_cycle_plots(campaign, campaign.cycle(0), data, tmp_path / "0")
     write_cycle_plots(campaign, campaign.cycle(1), data, tmp_path / "1")
-    assert {file.name for file in (tmp_path / "0").iterdir()} == {"precision_recall.png", "confusion.png"}
+    always = {"precision_recall.png", "confusion.png", "calibration.png", "worst_images.jpg"}
+    assert {file.name for file in (tmp_path / "0").iterdir()} == always
     files = sorted((tmp_path / "1").iterdir())
-    assert len(files) == 4
+    assert {file.name for file in files} == always | {"failures_by_kind.png", "gallery.png"}
     for file in files:
         with Image.open(file) as picture:
-            assert picture.format == "PNG"
+            assert picture.format == ("JPEG" if file.suffix == ".jpg" else "PNG")
             assert len(np.unique(np.asarray(picture.convert("L")))) > 10
 
 

@@ -18,9 +18,11 @@ from tasks.report import charts, findings, ledger, scores, tallies
 from tasks.report.case import Case
 from tasks.report.drawing import DETECTION, REQUEST, TRUTH, data_uri
 from tasks.report.gallery import cases
+from tasks.report.published import plots_of
 
 FOLDER = Path(__file__).parent
 CASES_A_CYCLE, CASES_IN_ALL = 8, 80  # about 80 kB a case: the page stays below 8 MB however long the campaign
+PLOTTED_CYCLES = 8  # the latest; about 400 kB a cycle
 ARM_NAMES = {
     IMITATION: "imitation: real + re-created failures",
     RANDOM: "random: real + random scenes",
@@ -93,6 +95,7 @@ def _contents(campaign: Campaign, data: Data, reason: str | None) -> dict[str, A
         "score_charts": scores.score_charts(records, "mAP"),
         "gain_charts": scores.gain_charts(records, "mAP"),
         "category_tables": [scores.category_table(record) for record in records],
+        "plots": {cycle.number: plots_of(cycle) for cycle in cycles[-PLOTTED_CYCLES:]},
         "counts": tallies.counts_by_cycle(imitation),
         "fixes": fixes,
         "galleries": _galleries(imitation, data),

@@ -1,55 +1,74 @@
 """Pictures of one cycle for MLflow."""
 
-import math
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dataset.store import Dataset
-from evaluation.failures import category_curves
+from evaluation.calibration import calibration
+from evaluation.curve import Curve
+from evaluation.failures import category_curves, mine
 from tasks.campaign import Campaign
 from tasks.comparison import learner
+from tasks.curves import curves_of
 from tasks.data import Data
 from tasks.layout import BASELINE, IMITATION, RANDOM, REAL, Cycle
 from tasks.mining import failures_of
 from tasks.report.confusion import confusion
 from tasks.report.gallery import cases, save_sheet
+from tasks.report.learning import learning_curves
+from tasks.report.panels import panels, save
+from tasks.report.reliability import reliability_diagram
+from tasks.report.worst import save_worst_images
 
 COLOURS = {IMITATION: "#1d5fd1", RANDOM: "#b65a00", REAL: "#5f6b7a", BASELINE: "#5f6b7a"}
-PANELS_A_ROW, CASES_SHOWN, MAX_DETECTIONS = 4, 6, 100
+CASES_SHOWN, WORST_SHOWN, MAX_DETECTIONS = 6, 6, 100
 
 
 def write_cycle_plots(campaign: Campaign, cycle: Cycle, data: Data, folder: Path) -> None:
-    """PNG files in `folder`: precision-recall and confusion on val; failures and gallery once there are some.
+    """Files in `folder`: on val precision-recall, confusion, calibration and worst images; learning curves where
+    training left some; failures and gallery from the first imitation cycle on.
 
-    Detections are those of training seed 0. Only the gallery reads images, those it shows. Learning curves need no
-    picture: MLflow draws them from what training logs.
+    Detections are those of training seed 0. Only worst images and gallery read images, those they show.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    val, iou_threshold = Dataset.open(data.val), campaign.config.mining.iou_threshold
-    save(precision_recall(cycle, val, iou_threshold), folder / "precision_recall.png")
-    save(confusion_matrix(cycle, val, iou_threshold), folder / "confusion.png")
+    val, settings = Dataset.open(data.val), campaign.config.mining
+    save(precision_recall(cycle, val, settings.iou_threshold), folder / "precision_recall.png")
+    save(confusion_matrix(cycle, val, settings.iou_threshold), folder / "confusion.png")
+    trainings = {arm: curves_of(cycle.training(arm, 0)) for arm in cycle.arms}
+    if any(trainings.values()):
+        save(learning_curves(trainings, COLOURS), folder / "learning_curves.png")
+    claims = {
+        arm: calibration(val, cycle.detections(arm, 0) / "val.parquet", iou_threshold=settings.iou_threshold)
+        for arm in cycle.arms
+    }
+    save(reliability_diagram(claims, COLOURS, f"val, IoU {settings.iou_threshold:g}"), folder / "calibration.png")
+    detections = cycle.detections(learner(cycle), 0) / "val.parquet"
+    with TemporaryDirectory(dir=folder) as scratch:
+        table = mine(
+            val,
+            detections,
+            Path(scratch) / "failures.parquet",
+            score_threshold=settings.score_threshold,
+            iou_threshold=settings.iou_threshold,
+        )
+        save_worst_images(val, detections, table, WORST_SHOWN, folder / "worst_images.jpg")
     if cycle.number > 0:
         save(failure_kinds(cycle), folder / "failures_by_kind.png")
         rows = [[picture.image for picture in case.pictures] for case in cases(cycle, data, CASES_SHOWN)]
         save_sheet(rows, folder / "gallery.png")
 
 
-def save(figure: Figure, file: Path) -> None:
-    """As PNG, on white whatever the viewer's scheme; written aside and renamed."""
-    partial = file.with_suffix(".partial")
-    figure.savefig(partial, format="png", dpi=110, facecolor="white")
-    partial.replace(file)
-
-
 def precision_recall(cycle: Cycle, val: Dataset, iou_threshold: float) -> Figure:
-    """One panel a category, one line an arm."""
-    figure, axes = _panels(len(val.categories))
+    """A panel for all categories together and one a category, one line an arm."""
+    figure, axes = panels(1 + len(val.categories))
     for arm in cycle.arms:
         by_category, _ = category_curves(val, cycle.detections(arm, 0) / "val.parquet", iou_threshold, MAX_DETECTIONS)
-        for axis, category, curve in zip(axes, val.categories, by_category, strict=True):
+        for axis, category, curve in zip(
+            axes, ("all", *val.categories), (_together(by_category), *by_category), strict=True
+        ):
             true = curve.true_before[1:]
             # Nothing to be found: there is no recall to draw.
             recall = true / curve.positives if curve.positives else np.full(len(true), np.nan)
@@ -61,6 +80,13 @@ def precision_recall(cycle: Cycle, val: Dataset, iou_threshold: float) -> Figure
     axes[0].legend(frameon=False, fontsize=8)
     figure.suptitle(f"val, IoU {iou_threshold:g}", fontsize=11)
     return figure
+
+
+def _together(by_category: list[Curve]) -> Curve:
+    """All categories' detections by one another's scores: what a user sees who believes all from one score on."""
+    score, true = (np.concatenate([getattr(curve, name) for curve in by_category]) for name in ("score", "true"))
+    order = np.argsort(-score, kind="stable")
+    return Curve(score[order], true[order], sum(curve.positives for curve in by_category))
 
 
 def confusion_matrix(cycle: Cycle, val: Dataset, iou_threshold: float) -> Figure:
@@ -97,13 +123,3 @@ def failure_kinds(cycle: Cycle) -> Figure:
     axis.set(xlabel="failures on the pool")
     axis.spines[["top", "right"]].set_visible(False)
     return figure
-
-
-def _panels(count: int) -> tuple[Figure, list[Axes]]:
-    """So many axes in rows of four. A Figure of its own, not pyplot's: the flow makes plots in threads."""
-    rows, columns = math.ceil(count / PANELS_A_ROW), min(count, PANELS_A_ROW)
-    figure = Figure(figsize=(3.2 * columns, 0.4 + 2.9 * rows), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False).reshape(-1).tolist()
-    for unused in grid[count:]:
-        unused.remove()
-    return figure, grid[:count]
