@@ -1,5 +1,9 @@
 """What the training's options promise: parts add up, devices agree, and nothing depends on where it was interrupted."""
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +13,7 @@ from pydantic import ValidationError
 from dataset.errors import InputError
 from models.detector.build import build
 from models.detector.checkpoint import load
-from models.detector.config import TrainConfig
+from models.detector.config import AugmentConfig, TrainConfig
 from models.detector.launch import compile_trunk, determinism
 from models.detector.train import train
 from tests.detector_shapes import DETECTOR, shapes_data
@@ -143,3 +147,84 @@ def test_what_is_compiled_is_the_backbone_and_the_weights_keep_their_names(archi
     compiled = [name for name, module in network.named_modules() if module._compiled_call_impl is not None]
     assert [name.rpartition(".")[2] for name in compiled] == ["layer1", "layer2", "layer3", "layer4"]
     assert list(network.state_dict()) == names
+
+
+EVERYTHING = {
+    "accumulate": 2,
+    "sampling": "repeat_factor",
+    "repeat_below": 1.0,
+    "deterministic": True,
+    "augment": AugmentConfig(mosaic=0.5),
+}
+
+
+def test_a_resumed_run_with_every_option_on_equals_an_uninterrupted_one_bit_for_bit(data, tmp_path):
+    config = changed(CONFIG, steps=6, score_every=1, patience=2, **EVERYTHING)
+    scores = {1: 0.1, 2: 0.3, 3: 0.2, 4: 0.4, 5: 0.3, 6: 0.4}
+
+    def score(path: Path) -> float:
+        return scores[load(path)["step"]]
+
+    def stop(step, values):
+        if step == 4:
+            raise KeyboardInterrupt
+
+    def go(name: str, **values) -> Path:
+        return train(data, tmp_path / name, TINY, changed(config, **values), score=score, progress=False, on_log=on_log)
+
+    on_log = None
+    go("whole")
+    on_log = stop
+    with pytest.raises(KeyboardInterrupt):
+        go("cut", save_every=3)
+    on_log = None
+    assert load(tmp_path / "cut" / "last.pt")["step"] == 3
+    torch.manual_seed(5)
+    go("cut", workers=1)
+    one, other = (load(tmp_path / name / "last.pt") for name in ("whole", "cut"))
+    assert one["step"] == other["step"] == 6
+    assert same(one["weights"], other["weights"]) and same(one["resume"]["model"], other["resume"]["model"])
+    assert [one["resume"][key] for key in ("best_score", "waited")] == [0.4, 2]
+    assert [other["resume"][key] for key in ("best_score", "waited")] == [0.4, 2]
+
+
+def gradients(folder: Path) -> torch.Tensor:
+    """AdamW's running mean of every gradient, as one vector: it tells more than weights, whose steps have one length."""
+    state = load(folder / "last.pt")["resume"]["optimizer"]["state"]
+    return torch.cat([values["exp_avg"].flatten() for values in state.values()])
+
+
+def test_two_processes_learn_what_one_does(data, tmp_path):
+    """torchrun with two CPU processes: one's losses, gradients and BatchNorm statistics; with every option on, too."""
+    configs = {name: changed(CONFIG, steps=2, **options) for name, options in (("plain", {}), ("all", EVERYTHING))}
+    script = tmp_path / "two.py"
+    script.write_text(
+        "import sys, json; from pathlib import Path\n"
+        "from dataset.store import Dataset\n"
+        "from models.detector.config import TrainConfig\n"
+        "from tests.test_detector_options import run\n"
+        "for name, config in json.loads(sys.argv[3]).items():\n"
+        "    config = TrainConfig(**config)\n"
+        "    _, logged = run(Dataset.open(Path(sys.argv[1])), Path(sys.argv[2]) / name, config)\n"
+        "    print(*(f'{name} {values[\"loss\"]}\\n' for values in logged), sep='', end='', flush=True)\n"
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
+    text = json.dumps({name: config.model_dump() for name, config in configs.items()})
+    done = subprocess.run(
+        [*command, str(data.folder), str(tmp_path / "two"), text],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = [line.split() for line in done.stdout.splitlines()]
+    for name, config in configs.items():
+        one, logged = run(data, tmp_path / name, config)
+        losses = [float(loss) for which, loss in told if which == name]
+        assert losses == pytest.approx([values["loss"] for values in logged], rel=1e-4)
+        mine, theirs = gradients(tmp_path / name), gradients(tmp_path / "two" / name)
+        assert (mine - theirs).norm() < 1e-3 * mine.norm()
+        two = load(tmp_path / "two" / name / "last.pt")["resume"]["model"]
+        for key in (key for key in one if "running_" in key):
+            assert torch.allclose(one[key], two[key], atol=1e-5), key

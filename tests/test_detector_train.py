@@ -2,8 +2,6 @@ import errno
 import os
 import resource
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -209,27 +207,3 @@ def test_weights_that_cannot_be_downloaded_name_the_remedy(monkeypatch):
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
     with pytest.raises(InputError, match=r"cannot be downloaded.*pass the file's path"):
         fill_backbone(GridDetector(DETECTOR, 2), "torchvision")
-
-
-def test_two_processes_learn_one_network(data, tmp_path):
-    """torchrun with two CPU processes: one checkpoint comes out, of all steps."""
-    script = tmp_path / "two.py"
-    script.write_text(
-        "import sys; from pathlib import Path\n"
-        "from dataset.store import Dataset\n"
-        "from models.detector.train import train\n"
-        "from tests.test_detector_train import CONFIG\nfrom tests.detector_shapes import DETECTOR\n"
-        "train(Dataset.open(Path(sys.argv[1])), Path(sys.argv[2]), DETECTOR, CONFIG, progress=False)\n"
-    )
-    root = Path(__file__).parents[1]
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
-    environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*command, str(data.folder), str(tmp_path / "out")],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert load(tmp_path / "out" / "last.pt")["step"] == 6

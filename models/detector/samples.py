@@ -168,22 +168,26 @@ class Samples(TorchDataset):
 
 @dataclass(frozen=True)
 class BatchPositions:
-    """The positions in the stream that this rank reads from `first_step` on: its slice of every batch."""
+    """The positions in the stream that this rank reads from `first_step` on: its slice of every part of every batch.
+
+    A part is consecutive, over all ranks: what is learned together does not depend on their number.
+    """
 
     first_step: int
     steps: int
     batch_size: int  # over all ranks
     rank: int
     ranks: int
+    parts: int = 1  # learned one after another
 
     def __len__(self) -> int:
         return self.steps - self.first_step
 
     def __iter__(self) -> Iterator[list[int]]:
-        share = self.batch_size // self.ranks
+        share = self.batch_size // self.ranks // self.parts
         for step in range(self.first_step, self.steps):
-            start = step * self.batch_size + self.rank * share
-            yield list(range(start, start + share))
+            starts = [(step * self.parts + part) * self.ranks + self.rank for part in range(self.parts)]
+            yield [start * share + place for start in starts for place in range(share)]
 
 
 class Batches(TorchDataset):

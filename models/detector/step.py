@@ -63,7 +63,7 @@ class Learner:
         device = fabric.device
         matrices = part.source_from_output.to(device, non_blocking=True), part.colour.to(device, non_blocking=True)
         images = apply(part.images.to(device, non_blocking=True), *matrices)
-        place = (step * fabric.world_size + fabric.global_rank) * config.accumulate + number
+        place = (step * config.accumulate + number) * fabric.world_size + fabric.global_rank
         waits = number + 1 < config.accumulate  # devices exchange gradients once a step
         # Samplers of anchors draw from the global generator: its draws belong to the step, not to what ran before.
         with (

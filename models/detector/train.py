@@ -216,7 +216,9 @@ class _Run:
 
     def _loader(self, samples: Samples) -> DataLoader:
         fabric, config = self.fabric, self.config
-        positions = BatchPositions(self.step, config.steps, config.batch_size, fabric.global_rank, fabric.world_size)
+        positions = BatchPositions(
+            self.step, config.steps, config.batch_size, fabric.global_rank, fabric.world_size, config.accumulate
+        )
         on_cpu = fabric.device.type == "cpu"
         workers = config.workers if config.workers is not None else (0 if on_cpu else 4)
         context = None
