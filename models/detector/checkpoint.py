@@ -75,6 +75,32 @@ def fill(model: torch.nn.Module, weights: dict[str, Tensor], path: Path | str) -
     model.load_state_dict(own | weights)
 
 
+def fill_first(model: Architecture, path: Path, categories: tuple[str, ...]) -> None:
+    """Start from the weights of a checkpoint of the same network for the same categories in the same order.
+
+    InputError naming both networks, both lists and the keys that do not fit.
+    """
+    content = load(path)
+    try:
+        fill(model, content["weights"], path)
+        misfit = ""
+    except InputError as error:
+        misfit = f"; {error.problem}"
+    found, wanted = content["detector"], model.config
+    told = [
+        f"{what} is {theirs}, here it is {ours}"
+        for what, theirs, ours in (
+            ("its architecture", found["architecture"], wanted.architecture),
+            ("its backbone", found["backbone"], wanted.backbone),
+            ("what it detects", ", ".join(content["categories"]), ", ".join(categories)),
+        )
+        if theirs != ours
+    ]
+    if told or misfit:
+        remedy = "start from a checkpoint of the same detector and categories, or from the backbone's weights alone"
+        raise InputError(path, "; ".join(told) + misfit if told else misfit.removeprefix("; "), remedy)
+
+
 def fill_backbone(model: Architecture, weights: str | Path) -> None:
     """Put ImageNet weights into the trunk. weights: "torchvision" (downloads), or a torchvision state dict's path."""
     backbone = model.config.backbone

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from dataset.errors import InputError
 from dataset.images import read_image
-from dataset.schema import Objects
+from dataset.schema import Frame, Objects
 from dataset.store import Dataset
 
 from .augment import Augmentation
@@ -89,13 +89,25 @@ class ImageCache:
     def _images(self) -> np.ndarray:
         return np.memmap(self.path, np.uint8, "r+", offset=self.frames, shape=(self.frames, *self.shape))
 
-    def get(self, index: int, path: str, config: DetectorConfig) -> np.ndarray:
+    def get(self, index: int, frame: Frame, config: DetectorConfig) -> np.ndarray:
         if index >= self.frames:
-            return resized(read_image(path), config)
+            return resized(_read(frame), config)
         if not self._filled[index]:
-            self._images[index] = resized(read_image(path), config)
+            self._images[index] = resized(_read(frame), config)
             self._filled[index] = 1  # last, so that no one reads half an image
         return self._images[index]
+
+
+def _read(frame: Frame) -> np.ndarray:
+    """A frame's image; InputError where its size is not the frame's, as its boxes would lie elsewhere."""
+    image = read_image(frame.image_path)
+    if image.shape[:2] != (frame.height_px, frame.width_px):
+        raise InputError(
+            frame.image_path,
+            f"{image.shape[1]}x{image.shape[0]} px, the data set says {frame.width_px}x{frame.height_px}",
+            "the file is not the one that was imported: import the data set again",
+        )
+    return image
 
 
 @dataclass(frozen=True)
@@ -162,7 +174,7 @@ class Samples(TorchDataset):
         scale = np.array(
             [self.detector.input_width_px / frame.width_px, self.detector.input_height_px / frame.height_px] * 2
         )
-        image = self.cache.get(row, frame.image_path, self.detector)
+        image = self.cache.get(row, frame, self.detector)
         return image, Objects(**vars(objects) | {"box_xyxy_px": objects.box_xyxy_px * scale}), frame.frame_id
 
 

@@ -25,7 +25,7 @@ from . import checkpoint
 from .architecture import Architecture
 from .averaging import WeightAverage
 from .build import build
-from .checkpoint import fill, fill_backbone
+from .checkpoint import fill_backbone, fill_first
 from .config import DetectorConfig, TrainConfig
 from .launch import compile_trunk, determinism, launch
 from .norm import prepare_norms
@@ -107,7 +107,7 @@ def _first(
     if weights is not None:
         fill_backbone(network, weights)
     if init is not None:
-        fill(network, checkpoint.load(init)["weights"], init)
+        fill_first(network, init, data.categories)
     return network
 
 
