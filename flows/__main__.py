@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from dataset.errors import InputError
-from flows.console import prepare_terminal
+from flows.console import end_within, prepare_terminal
 from flows.settings import preset_names, resolve
 from tasks.config import CampaignConfig
+
+LINGER_S = 30.0  # after a failure, for what is still to be told to servers
 
 app = typer.Typer(
     help="Find what a driving detector misses, re-create it in a simulator, retrain, and prove the gain.",
@@ -36,6 +38,9 @@ Set = Annotated[
 ]
 Weights = Annotated[
     str | None, typer.Option("--weights", help="Backbone weights: 'torchvision', or a state dict's path")
+]
+Deterministic = Annotated[
+    bool | None, typer.Option("--deterministic", help="Train with kernels that give the same bits every time only")
 ]
 SkipBad = Annotated[bool | None, typer.Option("--skip-bad", help="Leave bad frames out and list them")]
 Simulator = Annotated[
@@ -79,13 +84,13 @@ def demo(plan: Plan = False, set_: Set = None, name: Name = None) -> None:
 def campaign(
     data: Data = None, val: Val = None, test: Test = None, name: Name = None, preset: Preset = None,
     config: File = None, set_: Set = None, weights: Weights = None, skip_bad: SkipBad = None, plan: Plan = False,
-    simulator: Simulator = None,
+    simulator: Simulator = None, deterministic: Deterministic = None,
 ) -> None:  # fmt: skip
     """A baseline, then imitation cycles until nothing more is gained or the cap is met. Run again to go on.
 
     Example: python -m flows campaign --data coco:train.json --val coco:val.json --preset laptop
     """
-    settings = _resolve(data, val, test, name, preset, config, set_, weights, skip_bad, simulator)
+    settings = _resolve(data, val, test, name, preset, config, set_, weights, skip_bad, simulator, deterministic)
     _run_campaign(settings, plan)
 
 
@@ -93,13 +98,13 @@ def campaign(
 def cycle(
     data: Data = None, val: Val = None, test: Test = None, name: Name = None, preset: Preset = None,
     config: File = None, set_: Set = None, weights: Weights = None, skip_bad: SkipBad = None, plan: Plan = False,
-    simulator: Simulator = None,
+    simulator: Simulator = None, deterministic: Deterministic = None,
 ) -> None:  # fmt: skip
     """The next single cycle of a campaign (the first one trains the baseline too).
 
     Example: python -m flows cycle --data kitti:KITTI --preset laptop
     """
-    settings = _resolve(data, val, test, name, preset, config, set_, weights, skip_bad, simulator)
+    settings = _resolve(data, val, test, name, preset, config, set_, weights, skip_bad, simulator, deterministic)
     if plan:
         _plan(settings, cycles=1)
         return
@@ -113,6 +118,7 @@ def cycle(
 def train(
     data: Data = None, val: Val = None, out: Out = Path("runs/train"), init: Init = None,
     preset: Preset = None, config: File = None, set_: Set = None, weights: Weights = None, skip_bad: SkipBad = None,
+    deterministic: Deterministic = None,
 ) -> None:  # fmt: skip
     """Train a detector on real data alone; with --val the best checkpoint is kept too. Run again to go on.
 
@@ -120,7 +126,9 @@ def train(
     """
     from flows.single import train_once
 
-    settings = _resolve(data, val, None, None, preset, config, set_, weights, skip_bad)
+    settings = _resolve(
+        data, val, None, None, preset, config, set_, weights, skip_bad, deterministic=deterministic
+    )  # fmt: skip
     typer.echo(f"detector: {train_once(settings, out, init)}")
 
 
@@ -255,10 +263,12 @@ def serve(
 def _resolve(
     data: str | None, val: str | None, test: str | None, name: str | None, preset: str | None, config: Path | None,
     overrides: list[str] | None, weights: str | None, skip_bad: bool | None, simulator: str | None = None,
+    deterministic: bool | None = None,
 ):  # fmt: skip
     flags = {
         "data.train": data, "data.val": val, "data.test": test, "weights": weights, "data.skip_bad": skip_bad,
         "simulator.address": simulator,
+        "baseline.deterministic": deterministic, "retrain.deterministic": deterministic,
         "name": name or (None if data is None else run_name(data)),
     }  # fmt: skip
     return resolve(preset, config, flags, overrides)
@@ -292,12 +302,20 @@ def main() -> None:
     """Run a verb; a bad input ends with one line and exit code 2."""
     warnings.filterwarnings("ignore", category=FutureWarning)
     prepare_terminal()
+    code = 1  # of an error that nobody expected
     try:
         app()
     except InputError as error:
         typer.echo(f"error: {error}", err=True)
         typer.echo("what was finished is kept: run the same command again to go on", err=True)
-        sys.exit(2)
+        code = 2
+        sys.exit(code)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        raise
+    finally:
+        if code:
+            end_within(LINGER_S, code)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 
 from rich.console import Console
 from rich.table import Table
@@ -30,6 +31,14 @@ def prepare_terminal() -> None:
         logging.getLogger(name).addFilter(_OneLine())
     for name in ("mlflow", "alembic", "httpx"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def end_within(seconds: float, exit_code: int) -> None:
+    """End the process although some thread never does: Prefect waits without limit for a server of its own that the
+    same signal has ended."""
+    timer = threading.Timer(seconds, os._exit, [exit_code])
+    timer.daemon = True
+    timer.start()
 
 
 def text(table: Table) -> str:
