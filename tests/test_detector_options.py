@@ -189,7 +189,7 @@ def test_a_resumed_run_with_every_option_on_equals_an_uninterrupted_one_bit_for_
 
 
 def gradients(folder: Path) -> torch.Tensor:
-    """AdamW's running mean of every gradient as one vector: it tells more than weights, whose steps are equally long."""
+    """AdamW's running mean of every gradient as one vector; the weights' own steps are all as long."""
     state = load(folder / "last.pt")["resume"]["optimizer"]["state"]
     return torch.cat([values["exp_avg"].flatten() for values in state.values()])
 

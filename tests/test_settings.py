@@ -84,3 +84,17 @@ def test_passwords_of_addresses_are_not_written_anywhere():
     assert redacted("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"
     assert redacted("http://h/?user=u&password=p") == "http://h/?user=u&password=***"
     assert redacted("sqlite:////a/b.db") == "sqlite:////a/b.db"
+
+
+def test_the_flag_for_determinism_reaches_every_training(monkeypatch):
+    from typer.testing import CliRunner
+
+    import flows.single
+    from flows.__main__ import app
+
+    seen = []
+    monkeypatch.setattr(flows.single, "train_once", lambda settings, out, init: seen.append(settings))
+    for arguments in (["train"], ["train", "--deterministic"]):
+        assert CliRunner().invoke(app, [*arguments, "--data", "kitti:x"]).exit_code == 0
+    held = [(settings.baseline.deterministic, settings.retrain.deterministic) for settings in seen]
+    assert held == [(False, False), (True, True)]
