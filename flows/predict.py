@@ -26,6 +26,8 @@ def predict_once(
     for name, value in (("--min-score", min_score), ("--draw-from", draw_from)):
         if not 0 <= value <= 1:
             raise InputError(name, f"{value} is no score", "give a number from 0 to 1")
+    if out.exists() and not out.is_dir():
+        raise InputError("--out", f"{out} is a file", "name a folder")
     if every < 1:
         raise InputError("--every", f"{every} is no step", "give 1 for every frame, 10 for every tenth")
     made = predict_footage(

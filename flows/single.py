@@ -13,18 +13,26 @@ from flows.evaluate import detect, text
 from models.detector.predict import predict
 from models.detector.train import train
 from simulator.jobs import RandomJobs, RecreationJobs
+from tasks import curves
 from tasks.campaign import Campaign
 from tasks.config import CampaignConfig
 from tasks.data import Data, import_source
+from tasks.layout import IMITATION
 from tasks.rendering import render
 from tasks.report.gallery import contact_sheet
+from tasks.report.learning import learning_curves
 from tasks.report.page import write_report
+from tasks.report.panels import save
+from tasks.report.plots import COLOURS
 from tasks.stand_in import CATEGORY_MIX, stand_in_camera
 from tasks.stopping import why_stop
 
 
 def train_once(config: CampaignConfig, out: Path, init: Path | None) -> Path:
-    """A detector trained on all of `data.train`: out/last.pt, or with `data.val` out/best.pt, the best by its mAP."""
+    """A detector trained on all of `data.train`: out/last.pt, or with `data.val` out/best.pt, the best by its mAP.
+
+    Its learning curves are in out/learning_curves.png.
+    """
     dataset = import_source(config.data.train, out / "data", config.data)
     val = (
         import_source(config.data.val, out / "val", config.data, known=dataset.categories) if config.data.val else None
@@ -34,7 +42,7 @@ def train_once(config: CampaignConfig, out: Path, init: Path | None) -> Path:
         assert val is not None
         return evaluate(val, predict(checkpoint, val, out / "val.parquet", progress=False)).mAP
 
-    return train(
+    trained = train(
         dataset,
         out,
         config.detector,
@@ -42,7 +50,11 @@ def train_once(config: CampaignConfig, out: Path, init: Path | None) -> Path:
         init=init,
         weights=config.weights,
         score=None if val is None else score,
+        on_log=lambda step, values: curves.note(out, step, values),
     )
+    if noted := curves.curves_of(out):
+        save(learning_curves({"train": noted}, {"train": COLOURS[IMITATION]}), out / "learning_curves.png")
+    return trained
 
 
 def mine_once(config: CampaignConfig, checkpoint: Path, out: Path) -> str:

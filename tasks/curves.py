@@ -16,22 +16,27 @@ def note(folder: Path, step: int, values: dict[str, float]) -> None:
 
 
 def curves_of(folder: Path) -> Curves:
-    """What was noted, by step; none where nothing was. A step that a resumed training took again counts once."""
+    """What was noted, by step; none where nothing was.
+
+    Where a training went back, to its last checkpoint or to the start, what it had noted beyond is forgotten.
+    """
     if not (folder / FILE).is_file():
         return {}
-    points: dict[int, dict[str, float]] = {}
+    points: list[tuple[int, dict[str, float]]] = []
     for line in (folder / FILE).read_text(encoding="utf-8").splitlines():
         try:
             values = json.loads(line)
-            points[values.pop("step")] = values
         except json.JSONDecodeError:
             continue  # empty, or cut short
-    steps = sorted(points)
-    names = {name: None for step in steps for name in points[step]}
+        step = values.pop("step")
+        while points and points[-1][0] >= step:
+            points.pop()
+        points.append((step, values))
+    names = {name: None for _, values in points for name in values}
     return {
         name: (
-            np.array([step for step in steps if name in points[step]], np.int64),
-            np.array([points[step][name] for step in steps if name in points[step]], np.float64),
+            np.array([step for step, values in points if name in values], np.int64),
+            np.array([values[name] for _, values in points if name in values], np.float64),
         )
         for name in names
     }

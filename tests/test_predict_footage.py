@@ -211,3 +211,5 @@ def test_the_verb_tells_how_many_of_each_category(tmp_path, monkeypatch):
     for name, value in {"min_score": 1.5, "draw_from": -1, "every": 0}.items():
         with pytest.raises(InputError, match=name.replace("_", "-")):
             predict_once(Path("x.pt"), [], tmp_path, **options | {name: value})
+    with pytest.raises(InputError, match="is a file"):
+        predict_once(Path("x.pt"), [], tmp_path / "x.png", **options)

@@ -33,6 +33,8 @@ def test_a_resumed_training_leaves_each_step_once_and_a_cut_line_harms_no_other(
     found = curves.curves_of(tmp_path)
     assert [values.tolist() for values in found["loss"]] == [[20, 40], [3.0, 2.1]]
     assert [values.tolist() for values in found["learning_rate"]] == [[40], [1e-3]]
+    curves.note(tmp_path, 20, {"loss": 9.0})  # started afresh
+    assert [values.tolist() for values in curves.curves_of(tmp_path)["loss"]] == [[20], [9.0]]
     assert curves.curves_of(tmp_path / "none") == {}
 
 
