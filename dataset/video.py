@@ -15,6 +15,7 @@ from av.error import FFmpegError
 from dataset.errors import InputError
 
 RE_ENCODE = "play it to see whether it is whole, and convert it to H.264 in MP4"
+WHOLE = 0.9  # share of the frames its header counts from which on a file is whole: edits may leave some out
 USUAL_RATE = Fraction(25)  # frames a second, of a file that does not tell
 TIME_BASE = Fraction(1, 90_000)  # fine enough for any rate, and for frames at uneven times
 QUALITY = {"crf": "20", "preset": "veryfast"}  # x264's: hardly told from the original
@@ -34,7 +35,7 @@ class Video:
         with self._opened() as container:
             stream = container.streams.video[0]
             self.rate = Fraction(stream.average_rate or stream.guessed_rate or USUAL_RATE)  # frames a second
-            seconds = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
+            seconds = (container.duration or 0) / av.time_base
             self.frame_estimate = stream.frames or round(seconds * self.rate)  # as the header says; 0: it does not
 
     def frames(self, every: int = 1) -> Iterator[VideoFrame]:
@@ -51,9 +52,14 @@ class Video:
                         image = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
                         yield VideoFrame(index, time_s, np.ascontiguousarray(image))
             except FFmpegError as error:
-                raise InputError(self.path, f"does not decode after frame {index} ({error})", RE_ENCODE) from None
-        if index < 0:
-            raise InputError(self.path, "holds no frame that decodes", RE_ENCODE)
+                raise InputError(
+                    self.path, f"does not decode after frame {index} ({error.strerror})", RE_ENCODE
+                ) from None
+            if index < 0:
+                raise InputError(self.path, "holds no frame that decodes", RE_ENCODE)
+            if index + 1 < WHOLE * stream.frames:
+                problem = f"ends after {index + 1} of {stream.frames} frames: it was cut short"
+                raise InputError(self.path, problem, "fetch it again")
 
     def _opened(self) -> InputContainer:
         try:
@@ -61,7 +67,7 @@ class Video:
         except FileNotFoundError:
             raise InputError(self.path, "there is no such file", "check the path") from None
         except (FFmpegError, OSError) as error:
-            raise InputError(self.path, f"is no video that can be read ({error})", RE_ENCODE) from None
+            raise InputError(self.path, f"is no video that can be read ({error.strerror})", RE_ENCODE) from None
         if not container.streams.video:
             container.close()
             raise InputError(self.path, "holds no pictures, only sound or data", "name a video")

@@ -156,6 +156,19 @@ def cut_short(path: Path) -> Path:
     return path
 
 
+def half_fetched(path: Path) -> Path:
+    """A video whose table of contents comes first, as on the web, cut in the middle of its pictures."""
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        noise = np.random.default_rng(0)
+        for _ in range(20):
+            image = noise.integers(0, 255, (48, 64, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    return cut_short(path)
+
+
 def words_in(path: Path) -> Path:
     path.write_text("no picture")
     return path
@@ -179,6 +192,7 @@ def sound(path: Path) -> Path:
         (lambda folder: words_in(folder / "words.jpg"), "does not decode"),
         (lambda folder: words_in(folder / "words.txt"), "no image and no video, by its name"),
         (lambda folder: cut_short(grey_ramp(folder / "cut.mp4", 9)), "no video that can be read"),
+        (lambda folder: half_fetched(folder / "half.mp4"), "frames: it was cut short|does not decode after frame"),
         (lambda folder: cut_short(picture(folder / "cut.jpg")), "does not decode"),
         (lambda folder: sound(folder / "sound.mp4"), "only sound"),
         (lambda folder: picture(folder / "empty" / ".hidden.png").parent, "no image and no video"),
