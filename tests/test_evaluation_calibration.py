@@ -37,10 +37,10 @@ def data(folder: Path, frames: list[tuple[Objects, Detections]]) -> tuple[Datase
 
 
 def test_the_expected_error_is_the_gaps_mean_weighted_by_the_bins_counts():
-    found = reliability(claims([0.1, 0.3, 0.9, 0.9], [0, 1, 1, 0]), bins=2)
-    assert found.count.tolist() == [2, 2]
+    found = reliability(claims([0.1, 0.3, 0.9, 0.9, 0.9, 0.9], [0, 1, 1, 0, 1, 0]), bins=2)
+    assert found.count.tolist() == [2, 4]
     assert (found.said.tolist(), found.came.tolist()) == (pytest.approx([0.2, 0.9]), [0.5, 0.5])
-    assert found.expected_error == pytest.approx((0.3 * 2 + 0.4 * 2) / 4)
+    assert found.expected_error == pytest.approx((0.3 * 2 + 0.4 * 4) / 6)
     assert found.largest_error == pytest.approx(0.4)
 
 

@@ -137,6 +137,17 @@ def test_tables_and_drawn_pictures_of_images_and_a_video(tmp_path):
     assert [round(frame.time_s, 3) for frame in frames] == [0, 0.1, 0.2, 0.3, 0.4]
 
 
+def test_each_video_is_drawn_into_a_file_of_its_own(tmp_path):
+    inputs = [grey_ramp(tmp_path / "a" / "x.mp4", 3), picture(tmp_path / "y.png"), grey_ramp(tmp_path / "x.mp4", 2)]
+    inputs.append(grey_ramp(tmp_path / "z.mp4", 4))
+    names = [str(path) for path in inputs]
+    predict_footage(BoxEverywhere(), names, tmp_path / "out", drawn=True, progress=False)
+    drawn = tmp_path / "out" / "drawn"
+    assert {path.name: len(list(Video(path).frames())) for path in drawn.glob("*.mp4")} == {
+        "x.mp4": 3, "x-2.mp4": 2, "z.mp4": 4
+    }  # fmt: skip
+
+
 def test_coco_reads_the_results_with_their_images(tmp_path):
     inputs = [str(picture(tmp_path / "x.png")), str(grey_ramp(tmp_path / "drive.mp4", 2))]
     predict_footage(BoxEverywhere(), inputs, tmp_path / "out", progress=False)
