@@ -43,6 +43,6 @@ def check(scene: Scene, render: Render, limits: LabelLimits) -> Check:
         reasons.append(f"occlusion off by {occlusion_error:+.2f}")
     if abs(truncation_error) > request.max_truncation_error:
         reasons.append(f"truncation off by {truncation_error:+.2f}")
-    if scene.actors[i].category is not None and not findable(seen, limits)[i]:
+    if scene.actors[i].category is not None and not findable(seen, scene, limits)[i]:
         reasons.append("the target is seen too badly to be labelled")
     return Check(not reasons, iou, occlusion_error, truncation_error, "; ".join(reasons))

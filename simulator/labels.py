@@ -28,6 +28,12 @@ class LabelLimits(BaseModel):
     min_width_px: float = Field(default=3.0, ge=0, description="Width of the visible box.")
     max_occlusion: float = Field(default=0.9, ge=0, le=1, description="Hidden share of what is inside the image.")
     max_truncation: float = Field(default=0.95, ge=0, le=1, description="Share outside the image.")
+    min_contrast: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Share of an object's contrast that haze and fog leave; one sees as far as 0.05 is left.",
+    )
     min_ignored_px: int = Field(
         default=4, ge=1, description="With fewer visible pixels than this there is neither an object nor a region."
     )
@@ -85,15 +91,15 @@ def labels(render: Render, scene: Scene, categories: Sequence[str], limits: Labe
         seen.box_xyxy_px[kept],
         occlusion=seen.occlusion[kept],
         truncation=seen.truncation[kept],
-        ignore=~findable(seen, limits)[kept],
+        ignore=~findable(seen, scene, limits)[kept],
         dimensions_hwl_m=[a.dimensions_hwl_m for a in actors],
         location_xyz_m=camera_from_level(scene.camera.intrinsics, standing),
         yaw_rad=[a.yaw_rad for a in actors],
     )
 
 
-def findable(seen: Visibility, limits: LabelLimits) -> np.ndarray:
-    """Which actors (A,) are seen well enough to be asked for."""
+def findable(seen: Visibility, scene: Scene, limits: LabelLimits) -> np.ndarray:
+    """Which actors (A,) of the scene are seen well enough to be asked for."""
     width, height = (seen.box_xyxy_px[:, 2:] - seen.box_xyxy_px[:, :2]).T
     return (
         (seen.visible_px >= limits.min_visible_px)
@@ -101,4 +107,11 @@ def findable(seen: Visibility, limits: LabelLimits) -> np.ndarray:
         & (width >= limits.min_width_px)
         & (seen.occlusion <= limits.max_occlusion)
         & (seen.truncation <= limits.max_truncation)
+        & (contrast_in_air(scene) >= limits.min_contrast)
     )
+
+
+def contrast_in_air(scene: Scene) -> np.ndarray:
+    """(A,) share of each actor's contrast that reaches the camera: exp(-ln 20 d / V), Koschmieder's visibility V."""
+    distance_m = np.array([np.hypot(actor.x_m, actor.z_m) for actor in scene.actors])
+    return np.exp(-np.log(20.0) * distance_m / scene.environment.visibility_m)

@@ -9,14 +9,14 @@ from dataset.schema import Camera, Frame, Objects
 from evaluation.failure import Failure
 from simulator.check import check
 from simulator.footprint import overlap
-from simulator.labels import LabelLimits, labels, visibility
+from simulator.labels import LabelLimits, contrast_in_air, labels, visibility
 from simulator.preview import distance_m, sight, whole_box
 from simulator.projection import box_iou, clip_box
 from simulator.random_street import RandomStreetConfig, random_scene
 from simulator.randomise import RandomisationConfig, randomise
 from simulator.recreate import NotRecreatable, RecreateConfig, recreate
 from simulator.road import half_width_m
-from simulator.scene import CLUTTER_ASSETS, Actor, Scene, SceneCamera
+from simulator.scene import CLUTTER_ASSETS, Actor, Environment, Scene, SceneCamera
 from tests.block_backend import render_blocks
 from tests.kitti_frames import CATEGORIES, kitti_frames, missed, needs_kitti
 
@@ -206,6 +206,17 @@ def test_stricter_limits_turn_a_barely_seen_object_into_an_ignore_region_and_an_
     assert found.category.tolist() == [0, 1]
     assert found.ignore.tolist() == [True, False]
     assert found.location_xyz_m[1] == pytest.approx([-2, 1.65, 10])
+
+
+def test_what_lies_further_off_in_fog_than_one_sees_is_an_ignore_region():
+    """Koschmieder: at the visibility 5% of the contrast is left, at half of it sqrt(0.05) = 22%."""
+    cars = tuple(Actor("car", x, z, 0.0, (1.5, 1.8, 4.2), "car") for x, z in ((-4.0, 40.0), (4.0, 90.0)))
+    fog = Scene(VIEW, cars, environment=Environment(visibility_m=80.0))
+    assert contrast_in_air(replace(fog, actors=(replace(cars[0], x_m=0.0),))) == pytest.approx(0.05**0.5)
+    limits = LabelLimits(min_visible_px=1, min_height_px=1, min_width_px=1)
+    assert labels(render_blocks(fog), fog, NAMES, limits).ignore.tolist() == [False, True]
+    clear = replace(fog, environment=Environment())
+    assert labels(render_blocks(clear), clear, NAMES, limits).ignore.tolist() == [False, False]
 
 
 def test_labels_of_a_half_hidden_car_hold_its_visible_box_and_hidden_share():
