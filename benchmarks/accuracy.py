@@ -1,6 +1,6 @@
 """Accuracy for equal work: the grid detector and its settings beside torchvision's detectors, over several seeds.
 
-    python -m benchmarks.accuracy [--train coco:TRAIN.json --val coco:VAL.json] [--variants grid stride_16 retinanet fcos]
+    python -m benchmarks.accuracy [--train coco:TRAIN.json] [--val coco:VAL.json] [--variants grid retinanet fcos]
         [--steps 600] [--batch 4] [--width 320 --height 192] [--seeds 3] [--out runs/accuracy]
 
 All start from scratch with the same backbone (ResNet-18), images, augmentation, optimiser and number of steps. A table
