@@ -34,6 +34,7 @@ RATE_HELP = {
     "late_s": "seconds that a late image is late",
     "stall_s": "seconds that a random stall lasts",
     "loading_s": "seconds after the start in which connections are refused, as by a server that is loading",
+    "unready_s": "seconds from then on in which the version is told but no world is there",
     "version": "the version that the server tells",
 }
 

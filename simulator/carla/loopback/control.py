@@ -29,7 +29,7 @@ def call(port: int, name: str, *arguments: Any, host: str = "127.0.0.1", timeout
 
 def inject(port: int, kind: str, amount: float, host: str = "127.0.0.1") -> None:
     """Make a fault happen: see `faults.KINDS`. `amount`: the next n images, spawns or version calls; seconds of a
-    stall or of loading; frames until death."""
+    stall, of loading or of being unready; frames until death."""
     call(port, "loopback_fault", kind, float(amount), host=host)
 
 
@@ -54,10 +54,11 @@ def main() -> None:
     parser.add_argument("port", type=int)
     parser.add_argument("kind", nargs="?")
     parser.add_argument("amount", nargs="?", type=float, default=1.0)
+    parser.add_argument("--host", default="127.0.0.1", help="where the server runs (default %(default)s)")
     options = parser.parse_args()
     if options.kind is not None:
-        inject(options.port, options.kind, options.amount)
-    print(json.dumps(state(options.port), indent=1))
+        inject(options.port, options.kind, options.amount, options.host)
+    print(json.dumps(state(options.port, options.host), indent=1))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ KINDS = {
     "stall": "no call is answered and no frame made for a while",
     "death": "the process ends at once, as killed",
     "loading": "calls are not answered and connections refused for a while, as by a server that is still starting",
+    "unready": "the version is told, but all other calls are refused for a while, as before a map is loaded",
     "wrong_version": "the version is told as that of another release",
 }
 COUNTED = ("late_images", "dropped_images", "reordered_images", "spawn_failures", "wrong_version")
@@ -31,6 +32,7 @@ class FaultRates:
     late_s: float = 0.5  # how late a late image is; also how long a reordered one waits when none follows
     stall_s: float = 5.0  # how long a random stall lasts
     loading_s: float = 0.0  # how long the server takes to start
+    unready_s: float = 0.0  # how long it then takes until it has a world
     version: str = "0.9.16"
 
 
@@ -50,10 +52,10 @@ class Faults:
         self._draws = {kind: np.random.default_rng([self.seed, i]) for i, kind in enumerate(KINDS)}
         self._next = dict.fromkeys(KINDS, 0)  # how many of the next events are to go wrong
         self._frames_to_live: int | None = None
-        self._silent_until_s = 0.0
+        self._silent_until_s = self._unready_until_s = 0.0
 
     def order(self, kind: str, amount: float) -> None:
-        """Make the next `amount` events go wrong; for stall the seconds, for death the frames until then.
+        """Make the next `amount` events go wrong; for stall and unready the seconds, for death the frames until then.
 
         Raises ValueError for another kind.
         """
@@ -63,6 +65,8 @@ class Faults:
             self._frames_to_live = int(amount)
         elif kind == "stall":
             self.be_silent(amount)
+        elif kind == "unready":
+            self.be_unready(amount)
         else:
             raise ValueError(f"fault '{kind}' is none of {', '.join(KINDS)}")
 
@@ -86,6 +90,15 @@ class Faults:
     def be_silent(self, seconds: float) -> None:
         self.happened["stall"] += 1
         self._silent_until_s = max(self._silent_until_s, asyncio.get_running_loop().time() + seconds)
+
+    def be_unready(self, seconds: float) -> None:
+        self.happened["unready"] += seconds > 0
+        self._unready_until_s = asyncio.get_running_loop().time() + seconds
+
+    @property
+    def is_unready(self) -> bool:
+        """Whether there is no world yet."""
+        return asyncio.get_running_loop().time() < self._unready_until_s
 
     async def until_answering(self) -> None:
         """Wait for the end of a stall."""

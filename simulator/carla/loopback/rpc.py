@@ -5,14 +5,16 @@ import contextlib
 import inspect
 import logging
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
+from simulator.carla.loopback.faults import Faults
 from simulator.carla.loopback.messages import Malformed, Unpacker, packed
 
 log = logging.getLogger(__name__)
 
 Answer = Literal["value", "void", "bare"]
+NO_EPISODE = "episode not ready"  # CARLA's own words
 UNSTALLED = "loopback_"  # what starts with this is answered during a stall too
 
 
@@ -33,11 +35,11 @@ def answers(kind: Answer) -> Callable:
 class RpcPort:
     """Answers calls of one connection in their order. `functions` is an object whose marked methods can be called."""
 
-    def __init__(self, functions: object, until_answering: Callable[[], Awaitable[None]]):
+    def __init__(self, functions: object, faults: Faults):
         self._functions = {
             name: method for name, method in inspect.getmembers(functions, callable) if hasattr(method, "answer")
         }
-        self._until_answering = until_answering
+        self._faults = faults
         self._open: set[asyncio.StreamWriter] = set()
 
     @property
@@ -50,7 +52,7 @@ class RpcPort:
         unpacker = Unpacker()
         try:
             while piece := await reader.read(1 << 18):
-                for request in unpacker.feed(piece):
+                for request in _requests(unpacker, piece):
                     writer.write(packed(await self._answered(request)))
                     await writer.drain()
         except Malformed as error:
@@ -72,12 +74,16 @@ class RpcPort:
             _, call_id, name, (_, *arguments) = request
         except (TypeError, ValueError):
             raise Malformed(f"not a request: {str(request)[:100]}") from None
-        if not str(name).startswith(UNSTALLED):
-            await self._until_answering()
+        if not isinstance(name, str):
+            raise Malformed(f"not the name of a function: {str(name)[:100]}")
+        if not name.startswith(UNSTALLED):
+            await self._faults.until_answering()
         function = self._functions.get(name)
         if function is None:
             return [1, call_id, f"the loopback server has no function '{name}'", None]
         kind = function.answer  # type: ignore[attr-defined]
+        if self._faults.is_unready and name != "version" and not name.startswith(UNSTALLED):
+            return [1, call_id, None, _error(kind, NO_EPISODE)]
         try:
             result = function(*arguments)
             if inspect.isawaitable(result):
@@ -88,6 +94,14 @@ class RpcPort:
             log.exception("%s%s", name, str(arguments)[:300])
             return [1, call_id, None, _error(kind, f"{name}: {type(error).__name__}: {error}")]
         return [1, call_id, None, result if kind == "bare" else [[False]] if kind == "void" else [[1, result]]]
+
+
+def _requests(unpacker: Unpacker, piece: bytes) -> Iterator[Any]:
+    """Raises Malformed, also for MessagePack that Python has no value for: a map with a list as key, broken UTF-8."""
+    try:
+        yield from unpacker.feed(piece)
+    except (TypeError, ValueError) as error:
+        raise Malformed(f"not a message: {error}") from None
 
 
 def _error(kind: Answer, message: str) -> list:

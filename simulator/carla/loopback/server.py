@@ -59,7 +59,7 @@ class Server:
         self.cameras = Cameras(self.streams, make_painter, self._thread)
         ids = Ids(next_actor=first_actor_id)
         self.episode = Episode(1, map_name, opendrive, make_town(opendrive, map_name), ids, faults)
-        self._rpc = RpcPort(Functions(self), faults.until_answering)
+        self._rpc = RpcPort(Functions(self), faults)
         self._cues = 0
         self._cued = asyncio.Event()
         self._busy = asyncio.Lock()  # a step or a map load
@@ -69,6 +69,7 @@ class Server:
         """Serve until `stop` is set."""
         await self.cameras.prepare(self.episode)
         await asyncio.sleep(self.faults.rates.loading_s)
+        self.faults.be_unready(self.faults.rates.unready_s)
         await self._listen()
         clock = asyncio.create_task(self._clock())
         on_ready()
