@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from dataset.errors import InputError
-from simulator.carla.pool import Server, servers_of
+from simulator.carla.pool import Pool, Server, servers_of
 from simulator.carla.probe import surveyed, version_of
 from simulator.carla.wheel import VERSION
 from tasks.config import EMBEDDED
@@ -18,6 +18,11 @@ from tasks.steps import ROOT
 from tasks.tracking import redacted
 
 TIMEOUT_S = 5.0
+INDENT = " " * 11
+
+
+class Unmet(Exception):
+    """A finding of several lines that is not as it should be."""
 
 
 def check_up(carla: str | None, mlflow: str | None) -> bool:
@@ -31,8 +36,9 @@ def check_up(carla: str | None, mlflow: str | None) -> bool:
         ("GPU", _gpu),
         ("Prefect", _prefect),
         ("MLflow", lambda: _mlflow(mlflow)),
-        ("CARLA", lambda: _carla(carla)),
     ]
+    # A server that is named here has to work; one that the environment names may be for another day.
+    (optional if carla is None else needed).append(("CARLA", lambda: _carla(carla)))
     works = [_say(name, test, "FAILS") for name, test in needed]
     for name, test in optional:
         _say(name, test, "no")
@@ -42,6 +48,8 @@ def check_up(carla: str | None, mlflow: str | None) -> bool:
 def _say(name: str, test: Callable[[], str], otherwise: str) -> bool:
     try:
         answer, works = test(), True
+    except Unmet as finding:
+        answer, works = f"{otherwise}: {finding}", False
     except Exception as error:  # whatever goes wrong is the finding
         answer, works = f"{otherwise}: {str(error).splitlines()[0] if str(error) else type(error).__name__}", False
     typer.echo(f"{name:>9}  {answer}")
@@ -132,22 +140,34 @@ def _carla(address: str | None) -> str:
     address = address or os.environ.get("HARDCASE_SIMULATOR")
     if not address or address == EMBEDDED:
         return "no server is named (--carla HOST:2000); the embedded simulator renders"
-    return "\n           ".join(line for server in servers_of(address) for line in _carla_server(server))
+    servers = servers_of(address)
+    pool = Pool(servers)
+    found = [_carla_server(pool, server) for server in servers]
+    text = f"\n{INDENT}".join(line for lines, _ in found for line in lines)
+    if not all(works for _, works in found):
+        raise Unmet(text)
+    return text
 
 
-def _carla_server(server: Server) -> list[str]:
+def _carla_server(pool: Pool, server: Server) -> tuple[list[str], bool]:
+    """What is told of a server, and whether it is fit for a run. One that a run holds is not disturbed."""
     try:
         version = version_of(server)
     except OSError as error:
-        return [f"no: {server}: {error}"]
+        return [f"no: {error}" if str(server) in str(error) else f"no: {server}: {error}"], False
     answers = f"{version} answers at {server}"
     if version.partition("-")[0] != VERSION:
-        return [f"{answers}; {VERSION} is what we speak"]
+        return [f"{answers}; {VERSION} is what we speak"], False
+    claim = pool.hold(server)
+    if claim is None:
+        return [f"{answers}, in use by another client of ours"], True
     try:
-        told = surveyed(server)
+        told = surveyed(claim)
     except InputError as error:
-        return [answers, f"no: {error}"]
+        return [answers, f"no: {error}"], False
+    finally:
+        claim.close()
     maps = ", ".join(f"{name} (loaded)" if name == told["map_name"] else name for name in told["maps"])
     blueprints = ", ".join(f"{count} {asset}" for asset, count in told["blueprints"].items())
     trial = f"no: {told['trial']}" if told["trial"] else f"a car was put before the cameras in {told['trial_s']:.1f} s"
-    return [answers, f"maps: {maps}", f"blueprints: {blueprints}", f"instance segmentation: {trial}"]
+    return [answers, f"maps: {maps}", f"blueprints: {blueprints}", f"instance segmentation: {trial}"], not told["trial"]

@@ -1,7 +1,8 @@
 """A client and a server that stand in for CARLA's where only the supervision is tested: they fail on demand.
 
 The folder named by HARDCASE_FAKES holds, per port: `PORT.plan`, what the next captures do (a line each: abort,
-segfault, hang, busy, capture, spawn, client, missing, input, bug, die; none left: a picture), and `PORT.log`, a line
+segfault, hang, busy, capture, spawn, client, missing, input, bug, foreign, noisy, load and what happens then, die; none
+left: a picture), and `PORT.log`, a line
 for each picture.
 """
 
@@ -46,6 +47,14 @@ class FakeClient:
             ctypes.string_at(0)
         if step == "hang":
             ctypes.PyDLL(None).sleep(600)  # in C, with the interpreter's lock held, as CARLA's client waits
+        if step == "noisy":  # so many threads that what hung stands far over the end of what it says
+            for _ in range(40):
+                threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+            time.sleep(600)
+        if step.startswith("load "):
+            self.load_map(step.removeprefix("load "))
+        if step == "foreign":
+            raise Unpicklable("a mistake of ours")
         if step == "busy":
             time.sleep(600)
         if step in ("capture", "spawn"):
@@ -64,6 +73,15 @@ class FakeClient:
         self._log(scene.scene_id)
         return render_blocks(scene)
 
+    def load_map(self, then: str) -> None:
+        """The name of the real one, which is known by its place in a traceback."""
+        if then == "abort":
+            os.abort()
+        if then == "hang":
+            time.sleep(600)
+        self.map_loads += 1  # told with what follows
+        raise CaptureFailed("an image never came", "image lost")
+
     def close(self) -> None:
         self._log("close")
 
@@ -77,6 +95,13 @@ class FakeClient:
     def _log(self, line: str) -> None:
         with (self._folder / f"{self._port}.log").open("a") as log:
             log.write(line + "\n")
+
+
+class Unpicklable(RuntimeError):
+    """Cannot be sent from one process to another."""
+
+    def __reduce__(self):
+        raise TypeError("no way")
 
 
 class FakeServer:

@@ -5,7 +5,8 @@ hang, and it holds the interpreter's lock while it waits: so the clock that ends
 faulthandler's, a thread in C that also writes where it hung.
 
 Messages, pickled: in come (module, attribute, arguments) once, then (scene, seconds); out go ("open",), then
-("render", lengths of its arrays' bytes in PIXELS_FD, pickle without them, map loads) or ("raised", error, traceback).
+("render", map loads, lengths of its arrays' bytes in PIXELS_FD, pickle without them) or
+("raised", map loads, error, traceback).
 """
 
 import faulthandler
@@ -20,6 +21,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from simulator.backend import Backend
+from simulator.carla.errors import ForeignError
 
 CLOSE_S = 10.0  # to put the server back as it was
 ALIGNMENT = 64
@@ -27,6 +29,7 @@ ALIGNMENT = 64
 
 def main() -> None:
     """Serve scenes until the parent closes the connection, or dies."""
+    faulthandler.enable()  # where it crashed, too
     parent, pixels_fd = Connection(int(sys.argv[1])), int(sys.argv[2])
     threading.Thread(target=_hurry_without_parent, args=(parent.fileno(),), name="parent", daemon=True).start()
     backend: Backend | None = None
@@ -40,13 +43,14 @@ def main() -> None:
         while True:
             scene, seconds = parent.recv()
             _end_after(seconds)
-            answer = _answer(backend, scene, pixels_fd)
+            kind, *answer = _answer(backend, scene, pixels_fd)
             faulthandler.cancel_dump_traceback_later()
-            parent.send(answer)
+            parent.send((kind, getattr(backend, "map_loads", 0), *answer))
     except (EOFError, ConnectionError):
         pass  # the parent is done, or gone
     except Exception as error:
-        parent.send(_raised(error))
+        kind, *answer = _raised(error)
+        parent.send((kind, 0, *answer))
     finally:
         _end_after(CLOSE_S)
         if backend is not None:
@@ -68,7 +72,7 @@ def _answer(backend: Backend, scene: Any, pixels_fd: int) -> tuple:
             os.pwrite(pixels_fd, view, offset)
             offset += -(-view.nbytes // ALIGNMENT) * ALIGNMENT
     os.ftruncate(pixels_fd, max(offset, os.fstat(pixels_fd).st_size))
-    return "render", lengths, rest, getattr(backend, "map_loads", 0)
+    return "render", lengths, rest
 
 
 def _raised(error: Exception) -> tuple:
@@ -76,7 +80,7 @@ def _raised(error: Exception) -> tuple:
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:  # an error of some library that does not survive the way
-        error = RuntimeError(f"{type(error).__name__}: {error}")
+        error = ForeignError(f"{type(error).__name__}: {error}")
     return "raised", error, text
 
 

@@ -21,6 +21,7 @@ from simulator.recreate import NotRecreatable
 from simulator.scene import Scene
 
 ROOT = Path(__file__).parents[2]
+LOADING = "in load_map\n"  # in a traceback: Connection.load_map
 GRACE_S = 3.0  # between a child's own deadline and ours
 
 
@@ -41,7 +42,7 @@ class CaptureProcess:
         Raises Lost when that takes more than `seconds` or ends the process, and the backend's own errors.
         """
         self._lost: str | None = None
-        self._map_loads = 0
+        self._map_loads = self._map_loads_told = 0
         self._pixels_fd = os.memfd_create("carla-pixels")
         self._said = tempfile.TemporaryFile()  # noqa: SIM115
         self._connection, theirs = Pipe()
@@ -67,15 +68,19 @@ class CaptureProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    def render(self, scene: Scene, seconds: float) -> tuple[Render, int]:
-        """The render, and how many maps the server loaded for it. Raises Lost, and the backend's own errors."""
-        lengths, rest, map_loads = self._ask((scene, seconds), seconds)
+    def new_map_loads(self) -> int:
+        """How many maps the server has loaded for us since this was asked last."""
+        new, self._map_loads_told = self._map_loads - self._map_loads_told, self._map_loads
+        return new
+
+    def render(self, scene: Scene, seconds: float) -> Render:
+        """The render. Raises Lost, and the backend's own errors."""
+        lengths, rest = self._ask((scene, seconds), seconds)
         starts = np.cumsum([0, *(-(-length // ALIGNMENT) * ALIGNMENT for length in lengths)])
         pixels = np.empty(starts[-1], np.uint8)
         os.preadv(self._pixels_fd, [pixels.data], 0)
         arrays = [pixels[start : start + length] for start, length in zip(starts, lengths, strict=False)]
-        loaded, self._map_loads = map_loads - self._map_loads, map_loads
-        return pickle.loads(rest, buffers=arrays), loaded
+        return pickle.loads(rest, buffers=arrays)
 
     def close(self) -> None:
         """Ends the process; the backend puts the server back as it was, if it can."""
@@ -103,9 +108,12 @@ class CaptureProcess:
             answer = self._connection.recv()
         except (EOFError, ConnectionError):
             raise self._ended(seconds) from None
-        if answer[0] != "raised":
-            return answer[1:]
-        error, text = answer[1:]
+        if answer[0] == "open":
+            return ()
+        kind, self._map_loads, *answer = answer
+        if kind != "raised":
+            return tuple(answer)
+        error, text = answer
         if isinstance(error, (InputError, NotRecreatable)):
             raise error
         # CARLA's client raises RuntimeError for whatever it did not get from the server.
@@ -118,11 +126,13 @@ class CaptureProcess:
         """What it means that the process ended by itself."""
         code = self._process.wait()
         self._said.seek(0)
-        said = self._said.read()[-2000:].decode(errors="replace").strip()
-        if "Timeout (" in said:  # faulthandler's heading
+        said = self._said.read().decode(errors="replace").strip()
+        self._map_loads += LOADING in said + "\n"  # which the process no longer tells
+        if "Timeout (" in said:  # faulthandler's heading, which stands before all threads' frames
             main = said[said.rindex("Thread 0x") :].splitlines()  # the last one that is listed
             place = next((line.strip() for line in main if line.strip().startswith("File")), "")
             return Lost("stalled", f"no answer in {seconds:.0f} s, at {place}")
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        last = said.splitlines()[-1][-200:] if said else ""
+        before = said.partition("Fatal Python error: ")[0].strip()  # faulthandler's, of a crash
+        last = before.splitlines()[-1][-200:] if before else ""
         return Lost("crashed", f"the client ended with {how}{f': {last}' if last else ''}")

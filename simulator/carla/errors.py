@@ -1,6 +1,10 @@
 """What can go wrong with a CARLA server that is there and of the right version."""
 
 
+class ForeignError(Exception):
+    """An error of the capture process that cannot be sent as what it is: a mistake of ours, not CARLA's."""
+
+
 class CaptureFailed(Exception):
     """A picture that was not got, though another try may get it: a time-out, a lost image, an actor not spawned.
 

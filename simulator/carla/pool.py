@@ -1,15 +1,18 @@
 """The servers that scenes may be captured with, and who holds which: never two clients on one server.
 
-A server is held by an OS lock on a file of this machine, so that it is free again however its holder ends; the
-capture process inherits the lock and keeps it for as long as it lives. The file also remembers, from holder to
-holder, how many maps the server has loaded and until when it rests after a failure. Clients on several machines are
-kept apart by Prefect's `carla` limit only (tasks/rendering.py).
+A server is held by an OS lock on a file of this user on this machine, so that it is free again however its holder
+ends; the capture process inherits the lock and keeps it for as long as it lives. The file also remembers, from holder
+to holder, how many maps the server has loaded and until when it rests after a failure. Clients of several users, or on
+several machines, are kept apart by Prefect's limit only (tasks/rendering.py).
 """
 
 import fcntl
+import ipaddress
 import json
 import os
 import re
+import socket
+import stat
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -41,7 +44,11 @@ def servers_of(address: str) -> tuple[Server, ...]:
         found = re.fullmatch(r"\s*([\w.-]+)(?::(\d+))?\s*", part)
         port = int(found[2] or DEFAULT_PORT) if found else 0
         if found is None or not 0 < port < 65535:
-            raise InputError(f"simulator address {address!r}", f"{part!r} is no host:port", "write carla://HOST:2000")
+            raise InputError(
+                f"simulator address {address!r}",
+                f"{part!r} is no host:port (nor an IPv6 address, as CARLA listens on IPv4 alone)",
+                "write carla://HOST:2000",
+            )
         servers.append(Server(found[1], port))
     twice = [server for server in servers if servers.count(server) > 1]
     if twice:
@@ -89,9 +96,10 @@ class Claim:
 
     def _read(self) -> dict:
         try:
-            return json.loads(os.pread(self.lock_fd, 65536, 0) or b"{}")
+            state = json.loads(os.pread(self.lock_fd, 65536, 0) or b"{}")
         except ValueError:  # its writer was killed in the middle of it: as if nothing were known
-            return {}
+            state = {}
+        return state if isinstance(state, dict) else {}
 
     def _write(self, **changes: object) -> None:
         self._state |= changes
@@ -104,12 +112,14 @@ class Pool:
     """Hands out the servers of an address, one holder each."""
 
     def __init__(self, servers: Sequence[Server], folder: Path | None = None):
-        """`folder` holds the lock files: one for all users of the machine by default."""
+        """`folder` holds the lock files: by default one of this user, for all of his runs on this machine.
+
+        Raises InputError where the folder is somebody else's.
+        """
         self.servers = tuple(servers)
-        self._folder = folder or Path(tempfile.gettempdir()) / "hardcase-carla"
-        if not self._folder.is_dir():
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._folder.chmod(0o1777)
+        self._folder = folder or Path(tempfile.gettempdir()) / f"hardcase-carla-{os.getuid()}"
+        _make_own(self._folder)
+        self._names = {server: _file_name(server) for server in self.servers}
 
     def claim(self, patience_s: float, last: Server | None = None) -> Claim:
         """The first server that is free and does not rest, `last` before the others; waits for one.
@@ -148,6 +158,10 @@ class Pool:
                 return claim, taken
         return None, taken
 
+    def hold(self, server: Server) -> Claim | None:
+        """A claim at once, also where the server rests; None where another client holds it."""
+        return self._lock(server)
+
     def wanted(self, server: Server) -> bool:
         """Whether another client waits for a server (and would take this one)."""
         fd = self._open(server, "wanted")
@@ -181,13 +195,26 @@ class Pool:
         return Claim(server, fd)
 
     def _open(self, server: Server, kind: str) -> int:
-        """A file descriptor of a server's file; one user's file serves all."""
-        host = "127.0.0.1" if server.host == "localhost" else server.host
-        path = self._folder / f"{host}-{server.port}.{kind}"
-        try:
-            return os.open(path, os.O_RDWR)
-        except FileNotFoundError:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-            if os.fstat(fd).st_uid == os.getuid():
-                os.fchmod(fd, 0o666)  # whatever the umask is
-            return fd
+        """A file descriptor of a server's file."""
+        path = self._folder / f"{self._names[server]}.{kind}"
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def _make_own(folder: Path) -> None:
+    """A folder that only we can write into: others could plant links there. Raises InputError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise InputError(folder, "is no folder of this user's own", "remove it, or set TMPDIR to a folder of your own")
+    if found.st_mode & 0o022:
+        folder.chmod(0o700)
+
+
+def _file_name(server: Server) -> str:
+    """One for all names of a server; the name that was given where it has no address now."""
+    try:
+        found = socket.getaddrinfo(server.host, server.port, socket.AF_INET, socket.SOCK_STREAM)
+    except OSError:
+        return f"{server.host}-{server.port}"
+    address = min(str(place[0]) for *_, place in found)
+    return f"{'127.0.0.1' if ipaddress.ip_address(address).is_loopback else address}-{server.port}"

@@ -15,7 +15,7 @@ from simulator.carla.capture_process import CaptureProcess, Lost
 from simulator.carla.config import CarlaConfig
 from simulator.carla.losses import Losses
 from simulator.carla.pool import POLL_S, Claim, Pool, Server, servers_of
-from simulator.carla.probe import answers
+from simulator.carla.probe import answers, tells_version, wait_until_it_answers
 from simulator.carla.restart import restart
 from simulator.carla.supervision import SupervisionConfig
 from simulator.scene import Scene
@@ -79,7 +79,10 @@ class SupervisedCarla:
             claim = self._server(scene)
             try:
                 capture = self._client_of(claim)
-                render, map_loads = capture.render(scene, self._scene_limit_s)
+                try:
+                    render = capture.render(scene, self._scene_limit_s)
+                finally:
+                    claim.add_map_loads(capture.new_map_loads())
             except Lost as lost:
                 again = [server for server, _ in failures].count(claim.server)
                 failures.append((claim.server, lost))
@@ -93,7 +96,6 @@ class SupervisedCarla:
                 failures.append((claim.server, lost))
                 self._recover(claim, lost, scene, again=True)
                 continue
-            claim.add_map_loads(map_loads)
             self._scenes_of_claim += 1
             return render
         told = "; ".join(f"{server} {lost}" for server, lost in failures)
@@ -144,7 +146,12 @@ class SupervisedCarla:
             self._leave_alone(claim, str(lost))
 
     def _revive(self, claim: Claim, scene_id: str) -> None:
-        """A server that is gone: restarted where we may, else left to whoever restarts it."""
+        """A server that is gone: restarted where we may, else left to whoever restarts it.
+
+        One that only loads its map is waited for.
+        """
+        if tells_version(claim.server) and wait_until_it_answers(claim.server, self._config.connect_timeout_s):
+            return
         self._losses.add(claim.server, "gone", "the server does not answer", scene_id)
         if self._supervision.restart_command is None:
             self._leave_alone(claim, "it does not answer")
