@@ -32,6 +32,9 @@ CARLA095 = "coco:../shared/data/carla095/{}.json"
 VARIANTS: dict[str, tuple[dict, dict]] = {
     "grid": ({}, {}),
     "stride_16": ({"stride": 16}, {}),
+    "giou": ({}, {"loss": {"giou": 1.0}}),
+    "iou_coverage": ({}, {"loss": {"coverage_target": "iou"}}),
+    "giou_and_iou_coverage": ({}, {"loss": {"giou": 1.0, "coverage_target": "iou"}}),
     "retinanet": ({"architecture": "retinanet"}, {}),
     "fcos": ({"architecture": "fcos"}, {}),
     "faster_rcnn": ({"architecture": "faster_rcnn"}, {}),

@@ -24,8 +24,8 @@ def perfect_output(targets: GridTargets) -> GridOutput:
     return GridOutput(sure.clone(), targets.box.clone(), occlusion, sure.clone())
 
 
-def loss_of(output: GridOutput, targets: GridTargets) -> dict[str, torch.Tensor]:
-    return detector_loss(output, targets, LossWeights())
+def loss_of(output: GridOutput, targets: GridTargets, **weights) -> dict[str, torch.Tensor]:
+    return detector_loss(output, targets, CONFIG, LossWeights(**weights))
 
 
 @pytest.mark.parametrize("stride", [8, 16])
@@ -156,3 +156,31 @@ def test_a_batch_without_objects_teaches_the_background_only():
     terms = loss_of(output, targets)
     assert float(terms["loss_coverage"]) > 0
     assert float(terms["loss_box"]) == float(terms["loss_occlusion"]) == float(terms["loss_category"]) == 0
+
+
+def one_car_moved_by_half_its_width() -> tuple[GridOutput, GridTargets]:
+    """A third of what the two boxes cover is common to both, and nothing lies between them: IoU = GIoU = 1 / 3."""
+    targets = targets_of(Objects.of([CAR], [[100, 60, 132, 84]]))
+    output = perfect_output(targets)
+    output.box[:, :, 0] += 0.5
+    return output, targets
+
+
+def test_the_giou_term_is_one_minus_the_generalised_iou():
+    targets = targets_of(Objects.of([CAR, PERSON], [[40, 40, 90, 80], [200, 60, 215, 100]]))
+    assert loss_of(perfect_output(targets), targets, giou=1.0)["loss_giou"] == pytest.approx(0, abs=1e-6)
+    output, targets = one_car_moved_by_half_its_width()
+    assert loss_of(output, targets, giou=1.0)["loss_giou"] == pytest.approx(2 / 3, rel=1e-4)
+    assert "loss_giou" not in loss_of(output, targets)
+
+
+def test_with_the_iou_as_its_target_the_best_coverage_is_how_well_the_box_fits():
+    output, targets = one_car_moved_by_half_its_width()
+    costs = {}
+    for said in (0.05, 1 / 3, 0.95):
+        output.coverage[targets.covered] = float(np.log(said / (1 - said)))
+        costs[said] = float(loss_of(output, targets, coverage_target="iou")["loss_coverage"])
+    assert costs[1 / 3] == pytest.approx(0, abs=1e-6)
+    assert costs[0.05] > 0.001 < costs[0.95]
+    plain = [float(loss_of(output, targets)["loss_coverage"]) for output.coverage[targets.covered] in (-3.0, 3.0)]
+    assert plain[1] < plain[0]

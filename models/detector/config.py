@@ -84,7 +84,15 @@ class LossWeights(_Frozen):
     """Each term is a mean over covered objects, so the weights do not depend on batch size or resolution."""
 
     coverage: float = Field(default=1.0, ge=0, description="Focal BCE of the coverage.")
+    coverage_target: Literal["covered", "iou"] = Field(
+        default="covered",
+        description="What a covered cell's coverage should be. covered: 1. iou: its box's overlap with the object's, so "
+        "that the score ranks boxes by their quality (Li et al. 2020, Generalized Focal Loss).",
+    )
     box: float = Field(default=2.0, ge=0, description="L1 of the box, relative to the object's size.")
+    giou: float = Field(
+        default=0.0, ge=0, description="1 - generalised IoU of the box (Rezatofighi et al. 2019), beside the L1."
+    )
     occlusion: float = Field(default=0.1, ge=0, description="BCE of the hidden share, where the data knows it.")
     category: float = Field(default=0.2, ge=0, description="BCE of the class of covered cells.")
 

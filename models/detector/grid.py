@@ -21,7 +21,7 @@ class GridDetector(GridNetwork, Architecture):
     ) -> dict[str, Tensor]:
         output = self(images)
         with torch.autocast(images.device.type, enabled=False):  # the heads spoke in float32 already
-            return detector_loss(output, rasterise(objects, self.config, self.categories), weights, totals)
+            return detector_loss(output, rasterise(objects, self.config, self.categories), self.config, weights, totals)
 
     def totals(self, objects: ObjectBatch) -> Tensor:
         return loss_totals(rasterise(objects, self.config, self.categories))

@@ -8,10 +8,11 @@ object's size (see targets.encode), as the IoU is, so that far objects are not d
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torchvision.ops import generalized_box_iou_loss
 
-from .config import LossWeights
+from .config import DetectorConfig, LossWeights
 from .network import GridOutput
-from .targets import GridTargets
+from .targets import GridTargets, decode
 
 FOCAL_GAMMA = 2.0
 LIGHTEST = 1e-6  # any object weighs at least 1: this divides the nothing that a batch without known occlusions sums to
@@ -19,9 +20,14 @@ FOREGROUND_SHARE = 0.5  # of the coverage loss: both sides alike, where RetinaNe
 
 
 def detector_loss(
-    output: GridOutput, targets: GridTargets, weights: LossWeights, totals: Tensor | None = None
+    output: GridOutput,
+    targets: GridTargets,
+    config: DetectorConfig,
+    weights: LossWeights,
+    totals: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """Scalars "loss" (the weighted sum) and its terms "loss_coverage", "loss_box", "loss_occlusion", "loss_category".
+    """Scalars "loss" (the weighted sum) and its terms "loss_coverage", "loss_box", "loss_occlusion", "loss_category",
+    and "loss_giou" where it has a weight.
 
     An object weighs the square root of its cells: a near lorry more than a far car, but not a hundred times more.
     Terms are divided by the weight of all objects, hence do not depend on the batch's size or the resolution.
@@ -32,8 +38,17 @@ def detector_loss(
     total, total_known = loss_totals(targets) if totals is None else totals
     # A batch without objects still learns the background: its floor is one cell an image.
     total = total.clamp(min=len(covered))
-    terms = {
-        "coverage": _coverage(output.coverage, covered, targets.counts, weight) / total,
+    target = covered.to(output.coverage.dtype)
+    terms = {}
+    if weights.giou > 0 or weights.coverage_target == "iou":
+        said, true = (decode(box, config)[covered] for box in (output.box, targets.box))
+        if weights.giou > 0:
+            cost = generalized_box_iou_loss(said, true, reduction="none")
+            terms["giou"] = (cost * weight[covered]).sum() / total
+        if weights.coverage_target == "iou":
+            target = target.masked_scatter(covered, _iou(said.detach(), true))
+    terms |= {
+        "coverage": _coverage(output.coverage, target, targets.counts, weight) / total,
         "box": ((output.box - targets.box).abs().mean(2) * weight)[covered].sum() / total,
         "occlusion": _occlusion(output.occlusion, targets.occlusion, weight) / total_known.clamp(min=LIGHTEST),
         "category": _category(output.category, covered, targets.counts, weight) / total,
@@ -58,13 +73,20 @@ def _weight(targets: GridTargets) -> Tensor:
     return targets.covered / targets.cells.sqrt()
 
 
-def _coverage(logits: Tensor, covered: Tensor, counts: Tensor, weight: Tensor) -> Tensor:
-    """Focal BCE summed over the cells that count."""
-    target = covered.to(logits.dtype)
+def _coverage(logits: Tensor, target: Tensor, counts: Tensor, weight: Tensor) -> Tensor:
+    """Focal BCE summed over the cells that count; of a target between 0 and 1 the quality focal loss."""
     cross_entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    wrongness = torch.where(covered, torch.sigmoid(-logits), torch.sigmoid(logits))
-    share = torch.where(covered, FOREGROUND_SHARE * weight, 1 - FOREGROUND_SHARE) * counts
+    wrongness = (target - torch.sigmoid(logits)).abs()
+    share = torch.where(weight > 0, FOREGROUND_SHARE * weight, 1 - FOREGROUND_SHARE) * counts
     return (share * wrongness**FOCAL_GAMMA * cross_entropy).sum()
+
+
+def _iou(a_xyxy: Tensor, b_xyxy: Tensor) -> Tensor:
+    """Of pairs: (N, 4), (N, 4) -> (N,)."""
+    low, high = torch.maximum(a_xyxy[:, :2], b_xyxy[:, :2]), torch.minimum(a_xyxy[:, 2:], b_xyxy[:, 2:])
+    shared = (high - low).clamp(min=0).prod(1)
+    areas = [(box[:, 2:] - box[:, :2]).prod(1) for box in (a_xyxy, b_xyxy)]
+    return shared / (areas[0] + areas[1] - shared)
 
 
 def _occlusion(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
