@@ -86,8 +86,8 @@ class LossWeights(_Frozen):
     coverage: float = Field(default=1.0, ge=0, description="Focal BCE of the coverage.")
     coverage_target: Literal["covered", "iou"] = Field(
         default="covered",
-        description="What a covered cell's coverage should be. covered: 1. iou: its box's overlap with the object's, so "
-        "that the score ranks boxes by their quality (Li et al. 2020, Generalized Focal Loss).",
+        description="What a covered cell's coverage should be. covered: 1. iou: its box's overlap with the object's, "
+        "so that the score ranks boxes by their quality (Li et al. 2020, Generalized Focal Loss).",
     )
     box: float = Field(default=2.0, ge=0, description="L1 of the box, relative to the object's size.")
     giou: float = Field(
