@@ -1,5 +1,6 @@
 """Render jobs with the configured simulator: what the scenes of both arms and the stand-in world share."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -23,8 +24,6 @@ from tasks.config import SimulatorConfig
 from tasks.log import say
 from tasks.steps import code_digest
 
-# A Prefect concurrency limit, one slot a server, that clients on all machines share; without it nothing is waited for.
-LIMIT = "carla"
 TIMEOUTS = ("connect_timeout_s", "rpc_timeout_s", "load_timeout_s", "image_timeout_s")
 CARLA_BATCH = 8  # scenes that a slot is held for: taking one costs about as much as a scene
 
@@ -45,7 +44,7 @@ def render(jobs: Jobs, folder: Path, config: SimulatorConfig, name: str = "synth
         workers=config.workers or len(servers),
         batch=CARLA_BATCH,
         together=partial(map_of, maps=config.carla.maps) if config.carla.maps else None,
-        slot=slots(),
+        slot=slots(config),
     )
     if lost := losses_by_kind(losses):
         told = ", ".join(f"{count} {kind}" for kind, count in lost.most_common())
@@ -54,22 +53,31 @@ def render(jobs: Jobs, folder: Path, config: SimulatorConfig, name: str = "synth
 
 
 def make_slots(config: SimulatorConfig) -> str:
-    """Set the limit to one slot a server; 'carla (2 slots)'."""
+    """Set the pool's limit to one slot a server; 'carla-0a1b2c3d (2 slots)'."""
     count = len(servers_of(config.address))
     with get_client(sync_client=True) as client:
-        client.upsert_global_concurrency_limit_by_name(LIMIT, count)
-    return f"{LIMIT} ({count} slot{'s' if count > 1 else ''})"
+        client.upsert_global_concurrency_limit_by_name(limit_of(config), count)
+    return f"{limit_of(config)} ({count} slot{'s' if count > 1 else ''})"
 
 
-def slots() -> Callable[[], AbstractContextManager[object]]:
+def limit_of(config: SimulatorConfig) -> str:
+    """The name of the Prefect concurrency limit of a pool of servers, however its address is written.
+
+    Clients on all machines share it; where nobody made it nothing is waited for.
+    """
+    servers = ",".join(sorted(map(str, servers_of(config.address))))
+    return f"carla-{hashlib.sha256(servers.encode()).hexdigest()[:8]}"
+
+
+def slots(config: SimulatorConfig) -> Callable[[], AbstractContextManager[object]]:
     """Contexts that hold a slot of the limit; of no effect outside Prefect's runs, and where nobody made the limit."""
     try:
         get_run_context()
         with get_client(sync_client=True) as client:
-            client.read_global_concurrency_limit_by_name(LIMIT)
+            client.read_global_concurrency_limit_by_name(limit_of(config))
     except (MissingContextError, ObjectNotFound):
         return nullcontext
-    return partial(concurrency, LIMIT, occupy=1)
+    return partial(concurrency, limit_of(config), occupy=1)
 
 
 def inputs_of(config: SimulatorConfig, recreated: bool) -> dict[str, object]:

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from simulator.carla.loopback.blueprints import library
-from tests.carla_loopback import asynchronous, in_client, synchronous
+from tests.carla_loopback import asynchronous, camera, in_client, synchronous
 
 
 @pytest.fixture
@@ -109,6 +109,24 @@ def test_a_spawn_into_another_actor_fails_as_in_carla_and_one_beside_it_does_not
     assert answer["refused"] and answer["alive"] == [True, True]
     assert "Spawn failed because of collision at spawn position" in answer["text"]
     assert "987654" in answer["unknown"]
+
+
+def spawn_cameras(client):
+    import carla
+
+    world, texts = client.get_world(), []
+    for size in ({"image_size_x": 0}, {"image_size_y": -8}, {"fov": 180.0}, {"image_size_x": 8, "image_size_y": 8}):
+        try:
+            camera(world, "rgb", carla.Transform(), **size).destroy()
+            texts.append("")
+        except RuntimeError as error:
+            texts.append(str(error))
+    return texts
+
+
+def test_a_camera_whose_image_would_have_no_pixels_is_refused(server):
+    *refused, taken = in_client(spawn_cameras, server)
+    assert all("invalid actor description" in text for text in refused) and taken == ""
 
 
 def batch_with_follow_ups(client):

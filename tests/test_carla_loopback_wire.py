@@ -1,6 +1,8 @@
 """The loopback server's bytes: MessagePack, CARLA's layouts and pixel codes, boxes and poses."""
 
+import asyncio
 import math
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -10,9 +12,11 @@ from hypothesis import strategies as st
 from simulator.carla.loopback import wire
 from simulator.carla.loopback.actors import Actor
 from simulator.carla.loopback.blueprints import library
+from simulator.carla.loopback.faults import Faults
 from simulator.carla.loopback.geometry import Box, attached, overlap, rotation_of
 from simulator.carla.loopback.messages import Malformed, Unpacker, packed
 from simulator.carla.loopback.records import Picture
+from simulator.carla.loopback.rpc import RpcPort
 from simulator.carla.unreal import Transform
 
 LEAVES = (
@@ -46,6 +50,33 @@ def test_bytes_that_are_no_message_are_refused():
 def test_values_nested_without_end_are_refused():
     with pytest.raises(Malformed, match="nested"):
         list(Unpacker().feed(b"\x91" * 100_000))
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        packed([0, 1, "version", [[False]]]) + b"\x81\x91\x01\x02",  # a map with a list as key
+        b"\xa2\xff\xfe",  # a text that is no UTF-8
+        b"\xc1",
+        packed([0, 1, ["version"], [[False]]]),
+        packed("hello"),
+    ],
+)
+def test_bytes_that_are_no_request_close_the_connection_with_one_line_in_the_log(sent, caplog):
+    async def talk() -> None:
+        port = RpcPort(object(), Faults())
+        server = await asyncio.start_server(port.serve, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(sent)
+        with suppress(ConnectionError):
+            while await asyncio.wait_for(reader.read(1000), 5):
+                pass
+        writer.close()
+        server.close()
+
+    asyncio.run(talk())
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "connection closed" in caplog.text and "Traceback" not in caplog.text
 
 
 def test_a_snapshot_is_48_and_36_bytes_and_119_an_actor():

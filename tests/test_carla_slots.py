@@ -14,25 +14,28 @@ from tests.test_simulator_session import contents, random_jobs, render
 SCRIPT = """
 from prefect import flow, get_client
 from tasks.config import SimulatorConfig
-from tasks.rendering import LIMIT, make_slots, slots
+from tasks.rendering import limit_of, make_slots, slots
+
+POOL, OTHER = SimulatorConfig(address="carla://a:2000,b:2000"), SimulatorConfig(address="carla://c:2000")
 
 def held():
     with get_client(sync_client=True) as client:
-        return client.read_global_concurrency_limit_by_name(LIMIT).active_slots
+        return client.read_global_concurrency_limit_by_name(limit_of(POOL)).active_slots
 
 @flow
 def rendering():
-    with slots()():
+    with slots(POOL)():
         pass  # nobody made the limit: nothing is waited for
-    assert make_slots(SimulatorConfig(address="carla://a:2000,b:2000")) == "carla (2 slots)"
-    one, two = slots()(), slots()()
+    assert make_slots(POOL) == limit_of(POOL) + " (2 slots)"
+    assert make_slots(OTHER) == limit_of(OTHER) + " (1 slot)"  # of another pool: the first keeps its two
+    one, two = slots(POOL)(), slots(SimulatorConfig(address="carla://b,a"))()
     with one:
         with two:
             assert held() == 2, held()
         assert held() == 1, held()
     assert held() == 0, held()
 
-with slots()():
+with slots(POOL)():
     pass  # outside a run no server is asked
 rendering()
 """

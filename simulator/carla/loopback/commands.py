@@ -5,7 +5,7 @@ from typing import Any
 
 from simulator.carla.loopback import structs
 from simulator.carla.loopback.actors import Actor, VehicleControl, WalkerControl
-from simulator.carla.loopback.episode import Episode
+from simulator.carla.loopback.episode import INVALID, Episode
 from simulator.carla.loopback.motion import MASS_KG
 from simulator.carla.loopback.rpc import Refused
 
@@ -16,7 +16,18 @@ UNKNOWN_TO_BATCHES = {3: "ackermann control", 20: "console"}
 
 def spawn(episode: Episode, description: list, transform: list, parent_id: int | None = None) -> Actor:
     blueprint_id, attributes = structs.description(description)
+    if blueprint_id.startswith("sensor.camera.") and not _has_pixels(attributes):
+        raise Refused(INVALID)
     return episode.spawn(blueprint_id, attributes, structs.transform(transform), parent_id)
+
+
+def _has_pixels(camera: dict[str, str]) -> bool:
+    """Whether a camera's attributes make an image."""
+    try:
+        sides_px = [int(camera[side]) for side in ("image_size_x", "image_size_y")]
+        return min(sides_px) > 0 and 0.0 < float(camera["fov"]) < 180.0
+    except ValueError:
+        return False
 
 
 def control_vehicle(episode: Episode, actor: Actor, control: list) -> None:
