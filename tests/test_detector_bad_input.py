@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from dataset.errors import InputError
@@ -20,14 +19,7 @@ from tests.detector_shapes import DETECTOR, shapes_data
 TINY = DETECTOR.model_copy(update={"neck_channels": 16})
 CONFIG = TrainConfig(steps=2, batch_size=2, log_every=1, accelerator="cpu", precision="fp32")
 ORIENTATION = 0x0112
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -20,20 +20,12 @@ from tests.detector_shapes import DETECTOR, shapes_data
 
 CONFIG = TrainConfig(steps=4, batch_size=4, log_every=1, accelerator="cpu", precision="fp32")
 TINY = DETECTOR.model_copy(update={"neck_channels": 16})
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     return shapes_data(tmp_path_factory.mktemp("shapes"), frames=5)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """The networks here are too small for more, and other processes' threads would change the order of sums."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def changed(config: TrainConfig, **values) -> TrainConfig:
@@ -47,9 +39,15 @@ def run(data, out: Path, config: TrainConfig, **options) -> tuple[dict[str, torc
     return load(out / "last.pt")["resume"]["model"], logged
 
 
-def farthest(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> float:
-    """Largest difference of any weight."""
-    return max(float((a[name].double() - b[name].double()).abs().max()) for name in a)
+def gradients(folder: Path) -> torch.Tensor:
+    """AdamW's running mean of every gradient as one vector; the weights' own steps are all as long."""
+    state = load(folder / "last.pt")["resume"]["optimizer"]["state"]
+    return torch.cat([values["exp_avg"].flatten() for values in state.values()])
+
+
+def alike(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """But for the rounding of float32, summed in another order."""
+    return bool((a - b).norm() < 1e-3 * a.norm())
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
@@ -58,17 +56,17 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 def test_a_batch_learned_in_parts_teaches_what_the_whole_one_does(data, tmp_path):
     frozen = changed(CONFIG, batch_norm="frozen", steps=3)
-    whole, logged = run(data, tmp_path / "whole", frozen)
+    _, logged = run(data, tmp_path / "whole", frozen)
     for parts in (2, 4):
-        weights, log = run(data, tmp_path / str(parts), changed(frozen, accumulate=parts))
-        assert farthest(whole, weights) < 1e-5
+        _, log = run(data, tmp_path / str(parts), changed(frozen, accumulate=parts))
+        assert alike(gradients(tmp_path / "whole"), gradients(tmp_path / str(parts)))
         assert all(log[-1][name] == pytest.approx(logged[-1][name], rel=1e-4) for name in log[-1] if "loss" in name)
 
 
 def test_a_part_is_all_that_batch_norm_sees(data, tmp_path):
-    whole, _ = run(data, tmp_path / "whole", changed(CONFIG, steps=2))
-    parts, _ = run(data, tmp_path / "parts", changed(CONFIG, steps=2, accumulate=2))
-    assert farthest(whole, parts) > 1e-4
+    for parts in (1, 2):
+        run(data, tmp_path / str(parts), changed(CONFIG, steps=1, accumulate=parts))
+    assert not alike(gradients(tmp_path / "1"), gradients(tmp_path / "2"))
 
 
 def test_parts_must_be_equal():
@@ -180,18 +178,12 @@ def test_a_resumed_run_with_every_option_on_equals_an_uninterrupted_one_bit_for_
     on_log = None
     assert load(tmp_path / "cut" / "last.pt")["step"] == 3
     torch.manual_seed(5)
-    go("cut", workers=1)
+    go("cut")
     one, other = (load(tmp_path / name / "last.pt") for name in ("whole", "cut"))
     assert one["step"] == other["step"] == 6
     assert same(one["weights"], other["weights"]) and same(one["resume"]["model"], other["resume"]["model"])
     assert [one["resume"][key] for key in ("best_score", "waited")] == [0.4, 2]
     assert [other["resume"][key] for key in ("best_score", "waited")] == [0.4, 2]
-
-
-def gradients(folder: Path) -> torch.Tensor:
-    """AdamW's running mean of every gradient as one vector; the weights' own steps are all as long."""
-    state = load(folder / "last.pt")["resume"]["optimizer"]["state"]
-    return torch.cat([values["exp_avg"].flatten() for values in state.values()])
 
 
 def test_two_processes_learn_what_one_does(data, tmp_path):
@@ -223,8 +215,7 @@ def test_two_processes_learn_what_one_does(data, tmp_path):
         one, logged = run(data, tmp_path / name, config)
         losses = [float(loss) for which, loss in told if which == name]
         assert losses == pytest.approx([values["loss"] for values in logged], rel=1e-4)
-        mine, theirs = gradients(tmp_path / name), gradients(tmp_path / "two" / name)
-        assert (mine - theirs).norm() < 1e-3 * mine.norm()
+        assert alike(gradients(tmp_path / name), gradients(tmp_path / "two" / name))
         two = load(tmp_path / "two" / name / "last.pt")["resume"]["model"]
         for key in (key for key in one if "running_" in key):
-            assert torch.allclose(one[key], two[key], atol=1e-5), key
+            assert torch.allclose(one[key], two[key], rtol=1e-3, atol=1e-4), key

@@ -20,6 +20,7 @@ from tests.detector_shapes import DETECTOR, shapes_data
 
 CONFIG = TrainConfig(steps=6, batch_size=2, score_every=2, log_every=1, accelerator="cpu", precision="fp32")
 OFTEN_SAVED = CONFIG.model_copy(update={"save_every": 2})
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
