@@ -13,7 +13,7 @@ from simulator.carla.connect import Connection
 from simulator.carla.loopback import control
 from simulator.carla.loopback.maps import straight_road
 from simulator.scene import Actor, Scene, SceneCamera
-from tests.carla_loopback import Running, in_client, running_server
+from tests.carla_loopback import Running, camera, in_client, running_server
 
 pytest.importorskip("carla")
 
@@ -174,10 +174,10 @@ def connected_s(client, port, connect_timeout_s, maps=()) -> dict:
 
 
 def test_a_server_that_tells_its_version_but_has_no_world_yet_is_waited_for(server):
-    server.inject( "unready", 3.0)
+    server.inject("unready", 3.0)
     impatient = in_client(connected_s, server, port=server.port, connect_timeout_s=0.7)
     assert "has had no world" in impatient["text"] and "episode not ready" in impatient["text"]
-    server.inject( "unready", 2.0)
+    server.inject("unready", 2.0)
     patient = in_client(connected_s, server, port=server.port, connect_timeout_s=15)
     assert patient["text"] == "Ahead" and patient["seconds"] > 0.8
 
@@ -203,3 +203,50 @@ def loaded(client, port) -> str:
 
 def load_town12(client) -> None:
     client.load_world("Town12")
+
+
+def parked(client, port) -> dict:
+    """A car beside the road as a camera over it sees it: before, while, and after a client of ours is there."""
+    import queue
+
+    import carla
+    import numpy as np
+
+    world = client.get_world()
+    cars = world.get_environment_objects(carla.CityObjectLabel.Car)
+    at = cars[0].bounding_box.location
+    eye = carla.Transform(carla.Location(at.x, at.y, at.z + 8), carla.Rotation(pitch=-90))
+
+    def tags(world, kind):
+        seen, images = camera(world, kind, eye, fov=30), queue.Queue()
+        seen.listen(images.put)
+        time.sleep(0.3)
+        frame = world.tick()
+        while (image := images.get(timeout=20)).frame < frame:
+            pass
+        seen.stop()
+        world.tick()
+        seen.destroy()
+        return np.frombuffer(image.raw_data, np.uint8).reshape(image.height, image.width, 4)[..., 2]
+
+    def share(world):
+        semantic, instance = (tags(world, f"{kind}_segmentation") for kind in ("semantic", "instance"))
+        return [float((semantic == 14).mean()), float((instance == 14).mean())]
+
+    def drop_m(world):
+        return eye.location.z - world.ground_projection(eye.location, 20).location.z
+
+    before = [*share(world), drop_m(world)]
+    with Connection(HOST, port, CONFIG) as connection:
+        between = [*share(connection.world), drop_m(connection.world)]
+    after = [*share(world), drop_m(world)]
+    return {"count": len(cars), "seen": [before, between, after]}
+
+
+def test_parked_cars_are_hidden_while_a_client_of_ours_renders_and_shown_again_afterwards(server):
+    told = in_client(parked, server, port=server.port)
+    before, between, after = told["seen"]
+    assert told["count"] > 5
+    assert before[:2] == pytest.approx(after[:2]) and min(before[:2]) > 0.05
+    assert between[:2] == [0, 0], "a car without a label"
+    assert between[2] - before[2] > 1.0 and after[2] == pytest.approx(before[2]), "rays go through what is hidden"

@@ -117,7 +117,8 @@ def rays(client):
     above = at.location + carla.Location(z=20)
     points = world.cast_ray(above, at.location - carla.Location(z=5))
     ground = world.ground_projection(at.location + at.get_right_vector() * 1.6 + carla.Location(z=3), 50)
-    boxes = world.get_level_bbs(carla.CityObjectLabel.Car)
+    # parked cars are in the list, too, without an id
+    boxes = [box for box in world.get_level_bbs(carla.CityObjectLabel.Car) if box.actor_id]
     answer = {
         "hits": [[p.location.z, int(p.label)] for p in points],
         "ground": [ground.location.z, int(ground.label)],

@@ -51,17 +51,17 @@ def supervised(folder: Path, servers: str) -> SupervisedCarla:
 
 
 @pytest.mark.parametrize(
-    ("fault", "amount", "kinds"),
+    ("fault", "amount", "kind", "least", "most"),
     [
-        ("late_images", 1, {}),
-        ("reordered_images", 1, {}),
-        ("dropped_images", 20, {"image lost": 1}),
-        ("spawn_failures", 1, {}),  # the client itself tries once more
-        ("spawn_failures", 8, {"spawn": 1}),
-        ("stall", 5, {"capture": 1}),
+        ("late_images", 1, "", 0, 0),
+        ("reordered_images", 1, "", 0, 0),
+        ("dropped_images", 20, "image lost", 1, 1),
+        ("spawn_failures", 1, "", 0, 0),  # the client itself tries once more
+        ("spawn_failures", 8, "spawn", 1, 2),  # what is left of them may meet the next client, too
+        ("stall", 5, "capture", 1, 1),
     ],
 )
-def test_a_fault_of_the_server_costs_a_try_at_most(pair, tmp_path, fault, amount, kinds):
+def test_a_fault_of_the_server_costs_no_more_tries_than_it_lasts(pair, tmp_path, fault, amount, kind, least, most):
     backend = supervised(tmp_path, address(pair[0]))
     try:
         backend.render(scene(0))
@@ -70,8 +70,9 @@ def test_a_fault_of_the_server_costs_a_try_at_most(pair, tmp_path, fault, amount
     finally:
         backend.close()
     lost = losses_by_kind(tmp_path / "losses.jsonl")
-    assert sum(lost.values()) >= sum(kinds.values()) and set(kinds) <= set(lost) | {"gone"}, lost
-    assert (kinds != {}) == bool(lost), lost
+    tries = sum(lost.values()) - lost["gone"]  # a server that is silent when it is asked afterwards is told, too
+    assert least <= tries <= most and lost["gone"] <= tries, lost
+    assert not kind or lost[kind] >= 1, lost
     state = pair[0].state()
     assert (state["actors"], state["sensors"], state["subscriptions"], state["synchronous"]) == (0, 0, 0, False)
 

@@ -11,6 +11,7 @@ from typing import Any
 ROLE = "hardcase found "  # then JSON
 BLUEPRINT = "sensor.other.gnss"
 HEIGHT_M = 900.0
+SPAWN_TRIES = 3
 SETTINGS = (
     "synchronous_mode", "no_rendering_mode", "fixed_delta_seconds", "substepping", "max_substep_delta_time",
     "max_substeps", "max_culling_distance", "deterministic_ragdolls", "tile_stream_distance", "actor_active_distance",
@@ -56,7 +57,9 @@ def leave_note(carla: Any, world: Any, found: Found) -> None:
         return
     blueprint = world.get_blueprint_library().find(BLUEPRINT)
     blueprint.set_attribute("role_name", ROLE + json.dumps({"settings": found.settings, "weather": found.weather}))
-    world.spawn_actor(blueprint, carla.Transform(carla.Location(0.0, 0.0, HEIGHT_M)))
+    at = carla.Transform(carla.Location(0.0, 0.0, HEIGHT_M))
+    if all(world.try_spawn_actor(blueprint, at) is None for _ in range(SPAWN_TRIES)):
+        raise RuntimeError(f"{BLUEPRINT} does not spawn")
 
 
 def notes_in(world: Any) -> list[Any]:

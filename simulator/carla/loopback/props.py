@@ -5,13 +5,14 @@ others stand on their origin. Looks are those of the embedded simulator's places
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
+from simulator.embedded.assets import actor_mesh, vegetation
 from simulator.embedded.assets import materials as m
-from simulator.embedded.assets import vegetation
 from simulator.embedded.assets.materials import GALVANISED
 from simulator.embedded.assets.shapes import (
     BUILDING,
@@ -32,11 +33,12 @@ from simulator.embedded.places.buildings import WALLS, house, town_house
 from simulator.embedded.places.clearance import Clearance
 from simulator.embedded.places.road import Road
 from simulator.embedded.places.site import LAMP_HEAD, STREET_LIGHT, Frame, Site
-from simulator.scene import Place
+from simulator.scene import Actor, Place
 
-VARIANTS = {"town house": 24, "house": 14, "block": 10, "tree": 9, "bush": 4, "bench": 2}
+VARIANTS = {"town house": 24, "house": 14, "block": 10, "tree": 9, "bush": 4, "bench": 2, "parked car": 8}
 HOUSE_DEPTH_M, TOWN_HOUSE_DEPTH_M, BLOCK_DEPTH_M = 9.0, 13.0, 18.0
 HEDGE_M = RAIL_M = FENCE_M = 4.0  # length of a piece
+PARKED_HWL_M = ((1.47, 1.82, 4.19), (1.55, 1.79, 3.71), (1.41, 1.85, 4.70), (1.67, 1.86, 4.61))
 LAMP_REACH_M = 3.4  # of a street lamp's arm, along its x
 
 
@@ -240,6 +242,13 @@ def _bench(variant: int, _: bool) -> Mesh:
     return parts.mesh()
 
 
+def _parked_car(variant: int, _: bool) -> Mesh:
+    """Its front along x, its lights off."""
+    size = PARKED_HWL_M[variant % len(PARKED_HWL_M)]
+    mesh = actor_mesh(Actor("car", 0.0, 0.0, 0.0, size, appearance_seed=variant), "default")
+    return replace(mesh, materials=tuple(one._replace(emission=0.0) for one in mesh.materials), lamps=())
+
+
 MAKERS: dict[str, Callable[[int, bool], Mesh]] = {
     "town house": _town_house,
     "house": _house,
@@ -253,4 +262,5 @@ MAKERS: dict[str, Callable[[int, bool], Mesh]] = {
     "hedge": _hedge,
     "fence": _fence,
     "bench": _bench,
+    "parked car": _parked_car,
 }

@@ -1,4 +1,4 @@
-"""What lines a town's roads, planned once for the whole town from its name: houses, trees, lamps, rails, hedges.
+"""What lines a town's roads, planned once for the whole town from its name: houses, trees, rails, hedges, parked cars.
 
 Every road is walked along both sides; each thing asks for the ground that it needs (lots.py) and is left out where
 that is not free. Then the land between the roads is strewn.
@@ -31,6 +31,7 @@ from simulator.opendrive.terrain import Terrain
 MOTORWAY_M_S = 26.0  # 60 mph: roads as fast as that look like motorways
 DEPTHS_M = {"town house": TOWN_HOUSE_DEPTH_M, "house": HOUSE_DEPTH_M, "block": BLOCK_DEPTH_M}
 AWNING_M = 1.4
+PARKED_EVERY_M, PARKED_OUT_M, PARKED_LONG_M, PARKED_WIDE_M = 18.0, 3.0, 5.0, 2.2
 
 
 class Style(NamedTuple):
@@ -94,6 +95,10 @@ def plan(name: str, network: Network, coverage: Coverage, terrain: Terrain) -> l
         for walk, style in walks:
             ask(walk, style, lots, terrain, rng, props)
     _strew(own, coverage, lots, terrain, rng, props)
+    # cars take what room is left, and their own luck: all else stands where it would without them
+    luck = np.random.default_rng([zlib.crc32(name.encode()), 1])
+    for walk, style in walks:
+        _parked_cars(walk, style, lots, terrain, luck, props)
     return props
 
 
@@ -146,6 +151,21 @@ def _poles(walk: Walk, style: Style, lots: Lots, terrain: Terrain, rng, props: l
             x, y, yaw = walk.at(along, 3.2)
             if lots.claim(disc(x, y, 0.4)):
                 props.append(_prop("wooden pole", 0, x, y, yaw, terrain))
+
+
+def _parked_cars(walk: Walk, style: Style, lots: Lots, terrain: Terrain, rng, props: list[Prop]) -> None:
+    """On the verge, along the road and facing as traffic there does."""
+    if style.rails or style.poles:
+        return
+    for along in np.arange(rng.uniform(4, PARKED_EVERY_M), walk.length_m - 4, PARKED_EVERY_M):
+        variant = int(rng.integers(VARIANTS["parked car"]))
+        for out in (PARKED_OUT_M, PARKED_OUT_M + 1.0, PARKED_OUT_M + 2.0):
+            x, y, to_road = walk.at(along, out)
+            yaw = to_road - np.pi / 2
+            ground = rectangle(x, y, yaw, PARKED_LONG_M / 2, PARKED_LONG_M / 2, PARKED_WIDE_M / 2)
+            if np.ptp(terrain.at(ground)) < 0.3 and lots.claim(ground):
+                props.append(_prop("parked car", variant, x, y, yaw, terrain))
+                break
 
 
 def _buildings(walk: Walk, style: Style, lots: Lots, terrain: Terrain, rng, props: list[Prop]) -> None:

@@ -38,8 +38,8 @@ class Town:
         self.name = name
         self.network = network_of(xodr_text, f"map {name}")
         self._stages: OrderedDict[tuple, Stage] = OrderedDict()
-        self._soundings: OrderedDict[parts.Square, Sounding] = OrderedDict()
-        self._hidden: set[Prop] = set()
+        self._soundings: OrderedDict[parts.Square, Sounding | None] = OrderedDict()
+        self._hidden: frozenset[Prop] = frozenset()
         self._staging = Lock()  # painters ask for stages from several threads
 
     def spawn_points(self) -> list[Transform]:
@@ -80,21 +80,27 @@ class Town:
             parts.square_of(x + grown, y + grown) for (x, y), grown in ((low, -REACH_M), (high, REACH_M))
         )
         squares = [(i, j) for i in range(i0, i1 + 1) for j in range(j0, j1 + 1) if (i, j) in self._props]
-        return [one for square in squares if (one := self._standing(square)).touches(low, high)]
+        found = [one for square in squares if (one := self._standing(square)) is not None]
+        return [one for one in found if one.touches(low, high)]
 
-    def _standing(self, square: parts.Square) -> Sounding:
-        """What stands in a square."""
-        if square not in self._soundings:
-            self._soundings[square] = Sounding(join(set_down(self._props[square], night=False)))
-            while len(self._soundings) > SOUNDINGS_KEPT:
-                self._soundings.popitem(last=False)
-        self._soundings.move_to_end(square)
-        return self._soundings[square]
+    def _standing(self, square: parts.Square) -> Sounding | None:
+        """What stands in a square and is not hidden: as in CARLA, a ray goes through what is."""
+        kept = self._soundings
+        if square not in kept:
+            shown = self._shown(square)
+            kept[square] = Sounding(join(set_down(shown, night=False))) if shown else None
+            while len(kept) > SOUNDINGS_KEPT:
+                kept.popitem(last=False)
+        kept.move_to_end(square)
+        return kept[square]
+
+    def _shown(self, square: parts.Square) -> list[Prop]:
+        return [prop for prop in self._props[square] if prop not in self._hidden]
 
     def stage(self, x_m: float, y_m: float, night: bool, device: str = "cpu") -> Stage:
         """What is seen from a place, on the device; the last ones are kept."""
         center = parts.square_of(x_m, -y_m)
-        key = (center, night, device)
+        key = (center, night, device, self._hidden)
         with self._staging:
             if key not in self._stages:
                 self._stages[key] = Stage(self._seen_from(center, night), device)
@@ -108,8 +114,7 @@ class Town:
         props = [
             prop._replace(kind="fine tree") if prop.kind == "tree" and _is_near(prop, center) else prop
             for square in parts.near(self._props, center, SEEN_M)
-            for prop in self._props[square]
-            if prop not in self._hidden
+            for prop in self._shown(square)
         ]
         return join([*seen, *set_down(props, night), self._horizon])
 
@@ -142,11 +147,11 @@ class Town:
         return plan(self.name, self.network, self.coverage, self.terrain)
 
     def hide(self, props: Collection[Prop], hidden: bool) -> None:
-        """Leave some of `props` out of all pictures from now on, or show them again."""
-        before, named = self._hidden, set(props)
-        self._hidden = before | named if hidden else before - named
+        """Leave some of `props` out of all pictures, and out of the way of rays, from now on, or show them again."""
+        before = self._hidden
+        self._hidden = before.union(props) if hidden else before.difference(props)
         if self._hidden != before:
-            self._stages.clear()
+            self._soundings = OrderedDict()  # another one: rays may be cast meanwhile
 
     @cached_property
     def _props(self) -> dict[parts.Square, list[Prop]]:
