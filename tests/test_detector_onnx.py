@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import onnx
@@ -14,6 +15,7 @@ from PIL import Image
 
 from dataset.errors import InputError
 from dataset.images import read_image
+from dataset.schema import Detections
 from flows.export import export_once
 from models.detector import checkpoint, onnx_export
 from models.detector.build import build
@@ -21,7 +23,9 @@ from models.detector.config import TrainConfig
 from models.detector.network import normalise
 from models.detector.onnx_export import Parity, export
 from models.detector.onnx_model import OnnxModel
+from models.detector.onnx_pyramid import PyramidCells
 from models.detector.predict import Detector
+from models.detector.pyramid import PyramidDetector
 from models.detector.samples import resized
 from models.detector.train import train
 from tests.detector_shapes import DETECTOR, HEIGHT_PX, WIDTH_PX, shapes_data
@@ -40,8 +44,8 @@ def pictures(tmp_path_factory) -> list[Path]:
 def exported(tmp_path_factory, pictures) -> tuple[Path, Path, str]:
     """Checkpoint, the file made of it, and what the verb said."""
     folder = tmp_path_factory.mktemp("exported")
-    config = TrainConfig(steps=30, batch_size=6, learning_rate=2e-3, precision="fp32", accelerator="cpu")
-    trained = train(shapes_data(folder / "train", frames=48, seed=1), folder, DETECTOR, config, progress=False)
+    config = TrainConfig(steps=14, batch_size=6, learning_rate=2e-3, precision="fp32", accelerator="cpu")
+    trained = train(shapes_data(folder / "train", frames=24, seed=1), folder, DETECTOR, config, progress=False)
     told = export_once(trained, folder / "detector.onnx", [str(pictures[0].parent)])
     return trained, folder / "detector.onnx", told
 
@@ -54,8 +58,7 @@ def test_the_verb_tells_the_largest_difference_on_the_images_named(exported):
 def test_batches_of_any_size_give_the_checkpoints_objects(exported, pictures, count):
     trained, file, _ = exported
     network, model = Detector.load(trained, "cpu").model, OnnxModel(file, "cpu")
-    pixels = np.stack([resized(read_image(str(path)), DETECTOR) for path in pictures[:count]])
-    images = normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255)
+    images = inputs(pictures[:count])
     with torch.inference_mode():
         expected = network.find(images)
     assert len(expected) == count and sum(map(len, expected)) > count
@@ -116,17 +119,57 @@ def test_a_file_whose_results_differ_is_not_left(exported, pictures, tmp_path, m
 
 def test_what_cannot_be_exported_is_told_in_one_line(exported, pictures, tmp_path):
     trained, _, _ = exported
-    config = DETECTOR.model_copy(update={"architecture": "retinanet"})
-    weights = build(config, len(CATEGORIES)).state_dict()
-    checkpoint.save(tmp_path / "r.pt", {"detector": config.model_dump(), "categories": CATEGORIES, "weights": weights})
-    with pytest.raises(InputError, match="architecture is retinanet"):
-        export(tmp_path / "r.pt", tmp_path / "x", [])
+    with pytest.raises(InputError, match="architecture is faster_rcnn"):
+        export(untrained(tmp_path / "r.pt", "faster_rcnn"), tmp_path / "x", [])
     with pytest.raises(InputError, match=r"does not end in \.onnx"):
         export_once(trained, tmp_path / "x.pb", [])
     with pytest.raises(InputError, match="no data set beside it"):
         export_once(trained, tmp_path / "x.onnx", [])
     with pytest.raises(InputError, match="there is no such file"):
         export_once(tmp_path / "none.pt", tmp_path / "x.onnx", [])
+
+
+def untrained(file: Path, architecture: str) -> Path:
+    """A checkpoint of random weights whose anchors are sure enough to propose something."""
+    torch.manual_seed(3)
+    network = build(DETECTOR.model_copy(update={"architecture": architecture}), len(CATEGORIES))
+    for name, values in network.named_parameters():
+        if name.endswith("cls_logits.bias"):
+            torch.nn.init.constant_(values, -2.0)
+    content = {"detector": network.config.model_dump(), "categories": CATEGORIES, "weights": network.state_dict()}
+    checkpoint.save(file, content)
+    return file
+
+
+def inputs(paths: list[Path]) -> torch.Tensor:
+    pixels = np.stack([resized(read_image(str(path)), DETECTOR) for path in paths])
+    return normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255)
+
+
+def assert_equal(found: list[Detections], expected: list[Detections]) -> None:
+    for ours, theirs in zip(expected, found, strict=True):
+        assert len(ours) > 10 and ours.category.tolist() == theirs.category.tolist()
+        assert theirs.box_xyxy_px == pytest.approx(ours.box_xyxy_px, abs=0.02)
+        assert theirs.score == pytest.approx(ours.score, abs=1e-5)
+        assert np.isnan(theirs.occlusion).all()
+
+
+@pytest.mark.parametrize("architecture", ["retinanet", "fcos"])
+def test_anchors_and_suppression_are_torchvisions(architecture, pictures, tmp_path):
+    network = cast(PyramidDetector, Detector.load(untrained(tmp_path / "x.pt", architecture), "cpu").model)
+    images, cells = inputs(pictures[:3]), PyramidCells(network).eval()
+    with torch.inference_mode():
+        found = [cells.suppression(*of_image) for of_image in zip(*cells(images), strict=True)]
+        assert_equal(found, network.find(images))
+
+
+def test_an_exported_fcos_finds_what_the_checkpoint_finds(pictures, tmp_path):
+    trained = untrained(tmp_path / "fcos.pt", "fcos")
+    parity = export(trained, tmp_path / "fcos.onnx", [read_image(str(path)) for path in pictures])
+    assert parity.images == 7 and parity.box_px < 0.01
+    images = inputs(pictures)
+    with torch.inference_mode():
+        assert_equal(OnnxModel(tmp_path / "fcos.onnx").find(images), Detector.load(trained, "cpu").model.find(images))
 
 
 def test_files_that_are_not_ours_are_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""A trained grid detector as an ONNX file that says what it needs, and the proof that it computes the same."""
+"""A trained detector as an ONNX file that says what it needs, and the proof that it computes the same."""
 
 import json
 import logging
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,19 +17,21 @@ from torch import Tensor, nn
 from dataset.errors import InputError
 
 from . import checkpoint
-from .config import DetectorConfig
 from .grid import GridDetector
 from .network import IMAGENET_MEAN, IMAGENET_STD, normalise
 from .onnx_model import FORMAT, INPUT, OUTPUTS, OnnxModel
+from .onnx_pyramid import PyramidCells
+from .pyramid import PyramidDetector
 from .samples import resized
 
 # Largest difference that float32 arithmetic in another order explains: far below what anyone could see.
 SCORE_LIMIT, BOX_LIMIT_PX = 1e-3, 0.1
 BATCH = 3  # images of a batch in the check: not the number that was exported with
 HOW_TO_USE = (
-    "images: RGB scaled to the input's size, 0 to 1, minus mean, divided by std. Of each image, category and cell: "
-    "score 0-1; box_xyxy in pixels of the input; occlusion, the hidden share 0-1. Keep scores from min_coverage on, "
-    "then suppress, by category, boxes that overlap a stronger one by more than iou (hardcase averages them instead)."
+    "images: RGB scaled to the input's size, 0 to 1, minus mean, divided by std. Of each image, category and cell (or "
+    "anchor): score 0-1; box_xyxy in pixels of the input; of a grid detector occlusion, the hidden share 0-1. Keep "
+    "scores from the least on (min_coverage or min_score), then suppress, by category, boxes that overlap a stronger "
+    "one by more than iou (of a grid detector hardcase averages them instead)."
 )
 
 
@@ -39,7 +42,7 @@ class Parity:
     images: int
     score: float
     box_px: float  # at the input's size
-    occlusion: float
+    occlusion: float  # 0 where the network has no such output
 
     def __bool__(self) -> bool:
         return max(self.score, self.occlusion) <= SCORE_LIMIT and self.box_px <= BOX_LIMIT_PX
@@ -49,19 +52,20 @@ def export(checkpoint_file: Path, out: Path, images: Iterable[np.ndarray]) -> Pa
     """Write `out`, a checkpoint's network for batches of any size, after comparing both on images.
 
     images: (H, W, 3) uint8 RGB of any sizes, at least one. What a program needs to know stands in the file's metadata
-    (`metadata` below). Raises InputError for a network that is no grid detector, without images, and where the
-    results differ; then no file is left.
+    (`metadata` below). Raises InputError for Faster R-CNN, without images, and where the results differ; then no file
+    is left.
     """
     content = checkpoint.load(checkpoint_file)
     network = checkpoint.model_of(content, checkpoint_file).eval()
-    if not isinstance(network, GridDetector):
-        problem = f"its architecture is {network.config.architecture}, whose proposals depend on the image"
-        raise InputError(checkpoint_file, problem, "export a detector that was trained with detector.architecture=grid")
+    if network.config.architecture == "faster_rcnn":
+        problem = "its architecture is faster_rcnn, whose second stage looks where the image tells it to"
+        raise InputError(checkpoint_file, problem, "export a grid detector, RetinaNet or FCOS")
+    cells = GridCells(network) if isinstance(network, GridDetector) else PyramidCells(cast(PyramidDetector, network))
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f"{out.name}.partial")
     try:
-        _write(_Cells(network).eval(), partial, metadata(network.config, content["categories"]))
-        parity = compare(network, OnnxModel(partial, "cpu"), images)
+        _write(cells.eval(), partial, metadata(cells, content["categories"]))
+        parity = compare(cells, OnnxModel(partial, "cpu"), images)
         if not parity.images:
             raise InputError(out, "there is no image to compare both networks on", "name some with --images")
         if not parity:
@@ -74,55 +78,63 @@ def export(checkpoint_file: Path, out: Path, images: Iterable[np.ndarray]) -> Pa
     return parity
 
 
-def metadata(config: DetectorConfig, categories: list[str]) -> dict[str, str]:
+def metadata(cells: "Cells", categories: list[str]) -> dict[str, str]:
     """What another program needs, each value as JSON but the first two."""
+    config = cells.config
     values = {
         "categories": list(categories),
         "input_width_px": config.input_width_px,
         "input_height_px": config.input_height_px,
-        "stride_px": config.stride,
         "mean": IMAGENET_MEAN,
         "std": IMAGENET_STD,
-        "clustering": config.clustering.model_dump(),
         "detector": config.model_dump(),
-    }
+    } | cells.told()
     return {"format": FORMAT, "how_to_use": HOW_TO_USE} | {name: json.dumps(value) for name, value in values.items()}
 
 
 @torch.inference_mode()
-def compare(network: GridDetector, exported: OnnxModel, images: Iterable[np.ndarray]) -> Parity:
+def compare(cells: "Cells", exported: OnnxModel, images: Iterable[np.ndarray]) -> Parity:
     """Both on the same images, a few at a time."""
     count, largest = 0, np.zeros(len(OUTPUTS))
     remaining = iter(images)
     while batch := list(islice(remaining, BATCH)):
-        pixels = torch.from_numpy(np.stack([resized(image, network.config) for image in batch]))
+        pixels = torch.from_numpy(np.stack([resized(image, cells.config) for image in batch]))
         inputs = normalise(pixels.permute(0, 3, 1, 2).float() / 255)
-        ours, theirs = network.cells(network(inputs)), exported.cells(np.ascontiguousarray(inputs.numpy()))
-        differences = [np.abs(one.numpy() - other).max() for one, other in zip(ours, theirs, strict=True)]
+        ours, theirs = cells(inputs), exported.cells(np.ascontiguousarray(inputs.numpy()))
+        differences = np.zeros(len(OUTPUTS))
+        for i, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            differences[i] = np.abs(one.numpy() - other).max()
         largest, count = np.maximum(largest, differences), count + len(batch)  # NaN stays NaN, and is no parity
     score, box_px, occlusion = largest.tolist()
     return Parity(count, score, box_px, occlusion)
 
 
-class _Cells(nn.Module):
-    """What the file computes: images -> score, box_xyxy, occlusion of every cell."""
+class GridCells(nn.Module):
+    """images (B, 3, H, W) -> score (B, C, K), box_xyxy (B, C, K, 4) and occlusion (B, C, K) of the grid's K cells."""
 
     def __init__(self, network: GridDetector):
         super().__init__()
-        self.network = network
+        self.config, self.network = network.config, network
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return self.network.cells(self.network(images))
 
+    def told(self) -> dict[str, Any]:
+        return {"stride_px": self.config.stride, "clustering": self.config.clustering.model_dump()}
 
-def _write(cells: _Cells, file: Path, told: dict[str, str]) -> None:
-    config = cells.network.config
+
+Cells = GridCells | PyramidCells
+
+
+def _write(cells: Cells, file: Path, told: dict[str, str]) -> None:
+    config = cells.config
     example = (torch.zeros(2, 3, config.input_height_px, config.input_width_px),)
+    outputs = list(OUTPUTS[: 3 if isinstance(cells, GridCells) else 2])
     with _quietly():
         program = torch.export.export(cells, example, dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
         _make_limits_floats(program)
         converted = torch.onnx.export(
-            program, example, input_names=[INPUT], output_names=list(OUTPUTS), dynamo=True, verbose=False
+            program, example, input_names=[INPUT], output_names=outputs, dynamo=True, verbose=False
         )
     assert converted is not None
     converted.model.metadata_props.update(told)

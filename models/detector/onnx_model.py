@@ -1,6 +1,6 @@
-"""A grid detector that runs in ONNX Runtime instead of PyTorch, behind the same interface.
+"""A detector that runs in ONNX Runtime instead of PyTorch, behind the same interface.
 
-The file (see onnx_export.py) says what every cell proposes; what joins cells to objects is ours, as after training.
+The file (see onnx_export.py) says what every cell proposes; what joins cells to objects is what does so after training.
 """
 
 import json
@@ -20,6 +20,7 @@ from dataset.schema import Detections
 from .architecture import Architecture
 from .cluster import Proposals, cluster
 from .config import DetectorConfig
+from .onnx_pyramid import Suppression
 
 FORMAT = "hardcase-onnx-1"
 INPUT, OUTPUTS = "images", ("score", "box_xyxy", "occlusion")
@@ -51,6 +52,8 @@ class OnnxModel(Architecture):
         except ValidationError as error:
             problem = f"its settings are those of another version ({error.errors()[0]['msg']})"
             raise InputError(path, problem, "export the checkpoint again") from None
+        suppression = json.loads(told.get("suppression", "null"))
+        self.suppression = None if suppression is None else Suppression(**suppression)
         self.category_names = tuple(json.loads(told["categories"]))
         self.categories = len(self.category_names)
 
@@ -58,11 +61,14 @@ class OnnxModel(Architecture):
         raise NotImplementedError("an exported network does not learn; train its checkpoint")
 
     def cells(self, images: np.ndarray) -> list[np.ndarray]:
-        """(B, 3, H, W) float32, ImageNet-normalised -> score, box and occlusion, as GridDetector.cells gives them."""
-        return self.session.run(list(OUTPUTS), {INPUT: images})  # type: ignore[return-value]
+        """(B, 3, H, W) float32, ImageNet-normalised -> the file's outputs: score, box and, of a grid, occlusion."""
+        return self.session.run(None, {INPUT: images})  # type: ignore[return-value]
 
     def find(self, images: Tensor) -> list[Detections]:
-        score, box, occlusion = self.cells(np.ascontiguousarray(images.float().cpu().numpy()))
+        said = self.cells(np.ascontiguousarray(images.float().cpu().numpy()))
+        if self.suppression is not None:
+            return [self.suppression(*map(torch.from_numpy, of_image)) for of_image in zip(*said, strict=True)]
+        score, box, occlusion = said
         found = []
         for i in range(len(images)):
             category, cell = np.nonzero(score[i] >= self.config.clustering.min_coverage)
