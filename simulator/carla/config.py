@@ -9,9 +9,11 @@ class CarlaConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     maps: tuple[str, ...] = Field(
-        default=(), description="Maps to show scenes on, as Town03; each scene's own. None: the one that is loaded."
+        default=(),
+        description="Maps to show scenes on, as Town03; each scene's own. None: the one that is loaded. "
+        "No large ones (Town11 to Town15).",
     )
-    connect_timeout_s: float = Field(default=60.0, gt=0, description="How long a server may take to answer at first.")
+    connect_timeout_s: float = Field(default=60.0, gt=0, description="How long a server may take until it has a world.")
     rpc_timeout_s: float = Field(default=20.0, gt=0, description="How long any other call may take.")
     load_timeout_s: float = Field(default=240.0, gt=0, description="How long a map may take to load.")
     image_timeout_s: float = Field(default=30.0, gt=0, description="How long an image may take after its tick.")
