@@ -44,8 +44,8 @@ def pictures(tmp_path_factory) -> list[Path]:
 def exported(tmp_path_factory, pictures) -> tuple[Path, Path, str]:
     """Checkpoint, the file made of it, and what the verb said."""
     folder = tmp_path_factory.mktemp("exported")
-    config = TrainConfig(steps=14, batch_size=6, learning_rate=2e-3, precision="fp32", accelerator="cpu")
-    trained = train(shapes_data(folder / "train", frames=24, seed=1), folder, DETECTOR, config, progress=False)
+    config = TrainConfig(steps=30, batch_size=6, learning_rate=2e-3, precision="fp32", accelerator="cpu")
+    trained = train(shapes_data(folder / "train", frames=48, seed=1), folder, DETECTOR, config, progress=False)
     told = export_once(trained, folder / "detector.onnx", [str(pictures[0].parent)])
     return trained, folder / "detector.onnx", told
 
