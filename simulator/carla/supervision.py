@@ -26,8 +26,8 @@ class SupervisionConfig(BaseModel):
     restart_command: str | None = Field(
         default=None,
         description="Ends and starts a server, e.g. 'docker restart carla-{port}' ({host} and {port} are filled in, no "
-        "shell; it runs where the flow runs), when it is gone or has loaded maps_before_restart maps. None: servers are "
-        "waited for.",
+        "shell; it runs where the flow runs), when it is gone or has loaded maps_before_restart maps. None: servers "
+        "are waited for.",
     )
     maps_before_restart: int = Field(
         default=20, ge=1, description="Maps a server may load before it is restarted: its memory grows with each."
