@@ -231,7 +231,8 @@ def parked(client, port) -> dict:
         seen.stop()
         world.tick()
         seen.destroy()
-        return np.frombuffer(image.raw_data, np.uint8).reshape(image.height, image.width, 4)[..., 2]
+        pixels = np.frombuffer(image.raw_data, np.uint8).copy()  # raw_data does not keep its image alive
+        return pixels.reshape(image.height, image.width, 4)[..., 2]
 
     def share(world):
         semantic, instance = (tags(world, f"{kind}_segmentation") for kind in ("semantic", "instance"))
