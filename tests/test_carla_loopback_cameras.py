@@ -5,6 +5,7 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -220,14 +221,14 @@ class SlowInColour:
 def test_images_leave_in_the_order_of_their_frames_whichever_is_painted_first():
     attributes = {"image_size_x": "8", "image_size_y": "4", "fov": "90"}
 
-    def sensor(number, kind, x_m):
+    def sensor(number, kind, x_m) -> Any:
         blueprint = SimpleNamespace(id=f"sensor.camera.{kind}")
         at = Transform(x_m, 0.0, 0.0)
         return SimpleNamespace(
             actor_id=number, stream_id=number, blueprint=blueprint, attributes=attributes, transform=at
         )
 
-    def episode(frame, sensors):
+    def episode(frame, sensors) -> Any:
         return SimpleNamespace(
             episode_id=1,
             settings=SimpleNamespace(no_rendering=False),
@@ -238,7 +239,7 @@ def test_images_leave_in_the_order_of_their_frames_whichever_is_painted_first():
         )
 
     sent = []
-    streams = SimpleNamespace(
+    streams: Any = SimpleNamespace(
         listened=lambda stream_id: True, send_image=lambda stream_id, message: sent.append(stream_id)
     )
     color, labels = sensor(1, "rgb", 0.0), sensor(2, "instance_segmentation", 5.0)
