@@ -28,6 +28,10 @@ os._exit(0)  # the library's threads may abort a process that ends while a senso
 CLIENT_RACE = "close: Bad file descriptor"
 
 
+class ClientRaced(Exception):
+    """The client library aborted in a call that cannot be repeated by itself."""
+
+
 @dataclass(frozen=True)
 class Running:
     """A server that answers."""
@@ -71,16 +75,33 @@ def running_server(*options: str) -> Iterator[Running]:
             process.stdout.close()
 
 
-def in_client(function: Callable[..., Any], server: Running, timeout_s: float = 60, **arguments: Any) -> Any:
-    """What `function(client, **arguments)` returns (as JSON) in a process of its own with the real carla client."""
+def in_client(
+    function: Callable[..., Any], server: Running, timeout_s: float = 60, tries: int = 3, **arguments: Any
+) -> Any:
+    """What `function(client, **arguments)` returns (as JSON) in a process of its own with the real carla client.
+
+    Repeated on a server that was reset where the client library aborts; ClientRaced after the last of `tries`.
+    """
     command = client_command(function, server, **arguments)
-    for _ in range(3):
+    for _ in range(tries):
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s)
         if CLIENT_RACE not in done.stderr:
             break
         server.reset()
+    else:
+        raise ClientRaced(f"{function.__name__}: {done.stderr[-300:]}")
     assert done.returncode == 0, f"{function.__name__} ended with {done.returncode}: {done.stderr[-3000:]}"
     return json.loads(done.stdout.rsplit("ANSWER ", 1)[1])
+
+
+def undisturbed(body: Callable[[], Any]) -> Any:
+    """What `body` returns, done anew from its beginning where a client that it runs with `tries=1` aborted."""
+    for _ in range(2):
+        try:
+            return body()
+        except ClientRaced:
+            continue
+    return body()
 
 
 def client_command(function: Callable[..., Any], server: Running, **arguments: Any) -> list[str]:

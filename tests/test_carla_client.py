@@ -24,7 +24,7 @@ from simulator.carla.takes import Takes
 from simulator.labels import LabelLimits, labels, visibility
 from simulator.recreate import NotRecreatable
 from simulator.scene import Actor, CameraResponse, Environment, Place, Request, Scene, SceneCamera
-from tests.carla_loopback import running_server
+from tests.carla_loopback import in_client, running_server, undisturbed
 
 pytest.importorskip("carla")
 
@@ -363,12 +363,12 @@ def shown_on(port: int, map_name: str) -> None:
         backend.close()
 
 
-def tour(port: int, scenes: list[Scene]) -> list[tuple[str, int, bool]]:
+def tour(client, port: int, scenes: list[str]) -> list[tuple[str, int, bool]]:
     """(map, maps loaded so far, whether the target is seen) of each scene."""
     backend = CarlaBackend("127.0.0.1", port, CONFIG.model_copy(update={"maps": ("Town01", "Town02")}))
     visited = []
     try:
-        for scene in scenes:
+        for scene in map(Scene.from_json, scenes):
             there = bool((backend.render(scene).instance == 1).any())
             visited.append((backend._connection.map_name, backend.map_loads, there))
         return visited
@@ -377,7 +377,7 @@ def tour(port: int, scenes: list[Scene]) -> list[tuple[str, int, bool]]:
 
 
 @pytest.mark.skipif(not TOWNS.exists(), reason="needs shared/data/opendrive")
-def test_a_scene_is_shown_on_its_own_map_and_the_cameras_follow(client):
+def test_a_scene_is_shown_on_its_own_map_and_the_cameras_follow():
     small = SceneCamera(Camera(120.0, 120.0, 80.0, 24.0), 160, 48)
     asked = Scene(small, ACTORS[:1], PLACE)
     scenes = [
@@ -385,8 +385,12 @@ def test_a_scene_is_shown_on_its_own_map_and_the_cameras_follow(client):
     ]
     maps = [map_of(scene, ("Town01", "Town02")) for scene in scenes]
     assert maps == ["Town02", "Town01", "Town02"]
-    with running_server("--maps", str(TOWNS), "--map", "Town02") as server:
-        visited = run(client, tour, server.port, scenes)
+
+    def seen() -> list:
+        with running_server("--maps", str(TOWNS), "--map", "Town02") as server:
+            return in_client(tour, server, tries=1, port=server.port, scenes=[one.to_json() for one in scenes])
+
+    visited = undisturbed(seen)
     assert [name for name, _, _ in visited] == maps
     assert [loads for _, loads, _ in visited] == [0, 1, 2]
     assert all(there for _, _, there in visited)

@@ -38,6 +38,10 @@ def scene(index: int) -> Scene:
 def pair() -> Iterator[list[Running]]:
     """Two servers that live through all faults of this file but death."""
     with running_server() as one, running_server() as two:
+        for server in (one, two):  # the first picture takes longer, much longer where kernels are not compiled yet
+            first = SupervisedCarla(address(server), CONFIG.model_copy(update={"image_timeout_s": 120.0}))
+            first.render(scene(0))
+            first.close()
         yield [one, two]
 
 

@@ -16,6 +16,7 @@ from .targets import GridTargets, decode
 
 FOCAL_GAMMA = 2.0
 LIGHTEST = 1e-6  # any object weighs at least 1: this divides the nothing that a batch without known occlusions sums to
+LARGEST = 12.0  # of an encoded box: e^12 cells is far more than any picture has
 FOREGROUND_SHARE = 0.5  # of the coverage loss: both sides alike, where RetinaNet's 0.25 leans to the background
 
 
@@ -41,7 +42,8 @@ def detector_loss(
     target = covered.to(output.coverage.dtype)
     terms = {}
     if weights.giou > 0 or weights.coverage_target == "iou":
-        said, true = (decode(box, config)[covered] for box in (output.box, targets.box))
+        # A cell that nobody asks may say anything: no infinity of its may meet a gradient of zero.
+        said, true = (decode(box.clamp(max=LARGEST), config)[covered] for box in (output.box, targets.box))
         if weights.giou > 0:
             cost = generalized_box_iou_loss(said, true, reduction="none")
             terms["giou"] = (cost * weight[covered]).sum() / total

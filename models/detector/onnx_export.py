@@ -45,7 +45,8 @@ class Parity:
     occlusion: float  # 0 where the network has no such output
 
     def __bool__(self) -> bool:
-        return max(self.score, self.occlusion) <= SCORE_LIMIT and self.box_px <= BOX_LIMIT_PX
+        # one by one: Python's max would hide a NaN
+        return self.score <= SCORE_LIMIT and self.occlusion <= SCORE_LIMIT and self.box_px <= BOX_LIMIT_PX
 
 
 def export(checkpoint_file: Path, out: Path, images: Iterable[np.ndarray]) -> Parity:

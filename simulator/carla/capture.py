@@ -118,6 +118,7 @@ class Rig:
 
     def __init__(self, connection: Connection, lens: Lens):
         self._connection = connection
+        self._slowest_s = 0.0  # how long images were waited for at most
         self.feeds: dict[str, Feed] = {}
         try:
             for name in KINDS:
@@ -167,12 +168,17 @@ class Rig:
         A camera that had just begun to listen may have been subscribed too late for its first frame: then ImageLost
         says that the same picture may be taken once more.
         """
-        deadline = time.monotonic() + (min(timeout_s, SUBSCRIBED_WITHIN_S) if shot.fresh else timeout_s)
+        began_s = time.monotonic()
+        # A server whose images are slow is given more time before they are taken for lost.
+        patience_s = max(SUBSCRIBED_WITHIN_S, 3 * self._slowest_s) if shot.fresh else timeout_s
+        deadline = began_s + min(timeout_s, patience_s)
         try:
-            return {name: self.feeds[name].image(shot.frame, deadline) for name in shot.names}
+            images = {name: self.feeds[name].image(shot.frame, deadline) for name in shot.names}
         except ImageLost as lost:
             lost.fresh = shot.fresh
             raise
+        self._slowest_s = max(self._slowest_s, time.monotonic() - began_s)
+        return images
 
     def stop(self) -> None:
         self.listen_only(())

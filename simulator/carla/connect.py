@@ -85,13 +85,13 @@ class Connection:
             raise InputError(self.address, f"no map {name!r}; it has {', '.join(known)}", "name one of those in maps")
         # The note of what was found goes with the map: who is killed while the next one loads leaves things as found.
         self._put_back()
-        self._hidden = []
         self.maps_loaded += 1  # also one that never comes has cost the server memory
         self.client.set_timeout(self.config.load_timeout_s)
         try:
             self.world = self.client.load_world(known[short_name(name)], False)
         finally:
             self.client.set_timeout(self.config.rpc_timeout_s)
+        self._hidden = []  # they were the other map's
         self._take_over()
         return True
 

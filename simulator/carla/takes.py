@@ -4,6 +4,7 @@ A server paints while the client already arranges the next tick. Nothing moves b
 image never came can be repeated, also after later ones.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from simulator.carla.connect import Connection
 from simulator.carla.library import Model
 from simulator.carla.troupe import Troupe, lifted
 from simulator.carla.unreal import Transform
+
+log = logging.getLogger(__name__)
 
 Images = dict[str, np.ndarray]
 
@@ -83,6 +86,7 @@ class Takes:
 
     def again(self, take: Take) -> Images:
         """The same take, ticked anew, when all others have been fetched. Raises CaptureFailed."""
+        log.info("%s: a picture is taken again, its camera was heard too late", self._connection.address)
         anew = self.street() if take.layer is None else self.alone(take.layer, take.wide)
         return self._rig.images(anew.shot._replace(fresh=False), self._config.image_timeout_s)
 
