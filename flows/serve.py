@@ -16,7 +16,6 @@ import typer
 from dataset.errors import InputError
 from flows.settings import resolve
 from tasks.config import CampaignConfig
-from tasks.tracking import artifact_root, local_store
 
 START_S = 120.0  # a fresh database is migrated first
 
@@ -30,6 +29,13 @@ def serve(host: str, prefect_port: int, mlflow_port: int, runs: Path, simulator:
     runs.mkdir(parents=True, exist_ok=True)
     prefect_url, mlflow_url = f"http://{host}:{prefect_port}", f"http://{host}:{mlflow_port}"
     quiet = os.environ | {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    # Prefect reads its settings once, when it is first imported, as tasks.tracking does. Without the address it would
+    # start a second server on the same database.
+    assert "prefect" not in sys.modules
+    os.environ["PREFECT_API_URL"] = f"{prefect_url}/api"
+    os.environ["MLFLOW_TRACKING_URI"] = mlflow_url
+    from tasks.tracking import artifact_root, local_store
+
     prefect_server = [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", str(prefect_port)]
     mlflow_server = [
         *(sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(mlflow_port), "--workers", "1"),
@@ -40,9 +46,6 @@ def serve(host: str, prefect_port: int, mlflow_port: int, runs: Path, simulator:
         _process("Prefect", prefect_server, f"{prefect_url}/api/health", runs / "prefect.log", quiet),
         _process("MLflow", mlflow_server, f"{mlflow_url}/health", runs / "mlflow.log", quiet),
     ):
-        # Set before Prefect is imported: it reads its settings once.
-        os.environ["PREFECT_API_URL"] = f"{prefect_url}/api"
-        os.environ["MLFLOW_TRACKING_URI"] = mlflow_url
         typer.echo(f"Prefect  {prefect_url}\nMLflow   {mlflow_url}")
         typer.echo("deployments: campaign/campaign (a schedule, off), cycle/cycle (by hand); Ctrl-C ends all")
         _serve_deployments(config)

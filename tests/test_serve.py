@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 from mlflow import MlflowClient
@@ -36,6 +37,11 @@ def request(url: str, body: dict | None = None) -> dict:
             time.sleep(1)
 
 
+def hear_ctrl_c() -> None:
+    """A shell that runs the tests in the background has its children ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture
 def served(tmp_path):
     """The addresses of a running `python -m flows serve`."""
@@ -44,11 +50,15 @@ def served(tmp_path):
     command += ["--prefect-port", str(prefect), "--mlflow-port", str(mlflow)]
     env = os.environ | {"PREFECT_HOME": str(tmp_path / "prefect")}
     with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT, preexec_fn=hear_ctrl_c
+        )
     try:
         api = f"http://127.0.0.1:{prefect}/api"
         wait_for(f"{api}/deployments/name/cycle/cycle", process, log, seconds=180)
         yield api, f"http://127.0.0.1:{mlflow}", log
+        family = [" ".join(one.cmdline()) for one in psutil.Process(process.pid).children(recursive=True)]
+        assert sum("prefect" in one and "server" in one for one in family) == 1, f"two servers, one database: {family}"
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(120)  # its servers have 15 s each to end, on a machine that may be busy
