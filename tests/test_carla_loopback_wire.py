@@ -14,9 +14,9 @@ from simulator.carla.loopback.actors import Actor
 from simulator.carla.loopback.blueprints import library
 from simulator.carla.loopback.faults import Faults
 from simulator.carla.loopback.geometry import Box, attached, overlap, rotation_of
-from simulator.carla.loopback.messages import Malformed, Unpacker, packed
 from simulator.carla.loopback.records import Picture
 from simulator.carla.loopback.rpc import RpcPort
+from simulator.carla.messages import Malformed, Unpacker, packed
 from simulator.carla.unreal import Transform
 
 LEAVES = (

@@ -10,14 +10,23 @@ from .config import DetectorConfig, LossWeights
 from .targets import ObjectBatch
 
 
-class Architecture(nn.Module):
-    """A network that learns from labelled images and finds objects in others.
+class Finder(nn.Module):
+    """A network that finds objects in images."""
+
+    config: DetectorConfig
+    categories: int
+
+    @abstractmethod
+    def find(self, images: Tensor) -> list[Detections]:
+        """images (B, 3, H, W), ImageNet-normalised -> the objects of each, strongest first, in input px."""
+
+
+class Architecture(Finder):
+    """One that learns from labelled images, too.
 
     `trunk` has torchvision's own names of a ResNet, so that its ImageNet weights fit.
     """
 
-    config: DetectorConfig
-    categories: int
     trunk: nn.Module
 
     @abstractmethod
@@ -32,7 +41,3 @@ class Architecture(nn.Module):
     def totals(self, objects: ObjectBatch) -> Tensor | None:
         """(K,) float32: what the loss of these images is divided by; None where each part is to divide by its own."""
         return None
-
-    @abstractmethod
-    def find(self, images: Tensor) -> list[Detections]:
-        """images (B, 3, H, W), ImageNet-normalised -> the objects of each, strongest first, in input px."""

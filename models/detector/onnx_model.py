@@ -5,7 +5,6 @@ The file (see onnx_export.py) says what every cell proposes; what joins cells to
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -17,7 +16,7 @@ from torch import Tensor
 from dataset.errors import InputError
 from dataset.schema import Detections
 
-from .architecture import Architecture
+from .architecture import Finder
 from .cluster import Proposals, cluster
 from .config import DetectorConfig
 from .onnx_pyramid import Suppression
@@ -28,7 +27,7 @@ EXPORT_AGAIN = "give an .onnx file that `export` wrote"
 UNREADABLE = (NoSuchFile, InvalidProtobuf, InvalidGraph, InvalidArgument, Fail, RuntimeError)
 
 
-class OnnxModel(Architecture):
+class OnnxModel(Finder):
     """An exported detector. Raises InputError on a file that is missing, damaged or not of ours.
 
     Runs on the GPU where `device` is "cuda" and the installed ONNX Runtime has CUDA, else on the CPU.
@@ -56,9 +55,6 @@ class OnnxModel(Architecture):
         self.suppression = None if suppression is None else Suppression(**suppression)
         self.category_names = tuple(json.loads(told["categories"]))
         self.categories = len(self.category_names)
-
-    def learn(self, *_: Any, **__: Any) -> dict[str, Tensor]:
-        raise NotImplementedError("an exported network does not learn; train its checkpoint")
 
     def cells(self, images: np.ndarray) -> list[np.ndarray]:
         """(B, 3, H, W) float32, ImageNet-normalised -> the file's outputs: score, box and, of a grid, occlusion."""

@@ -17,7 +17,7 @@ from dataset.schema import Detections
 from dataset.store import Dataset
 
 from . import checkpoint
-from .architecture import Architecture
+from .architecture import Finder
 from .config import DetectorConfig
 from .network import normalise
 from .precision import autocast
@@ -31,7 +31,7 @@ class Detector:
 
     def __init__(
         self,
-        model: Architecture,
+        model: Finder,
         categories: tuple[str, ...],
         device: str | None = None,
         scaling: ScoreScaling | None = None,

@@ -1,8 +1,8 @@
 """Scenes shown by a CARLA server: the same contract as the embedded simulator's, with Unreal's images.
 
-One scene: models are chosen by size, a place is found on the map, the actors are spawned in the sky; each layer of
-them is seen alone up there (a tick a layer, the instance camera alone); then all stand in the street, the world warms
-up, and one tick gives the picture.
+One scene: models are chosen by size, a place is found on the map, the actors are spawned in the sky and stand in the
+street until the server shows them; each layer of them is seen alone in the sky (a tick a layer); then all stand in the
+street again, the world warms up, and one tick gives the picture (takes.py).
 """
 
 from dataclasses import replace

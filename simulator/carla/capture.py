@@ -97,7 +97,7 @@ class Feed:
             except queue.Empty:
                 seen = "none came" if latest is None else f"the last to come was of frame {latest}"
                 what = f"{self._address}: no image of frame {frame} from the {self.name} camera ({seen})"
-                raise ImageLost(what, self.fresh) from None
+                raise ImageLost(what) from None
             latest, self.fresh = int(image.frame), False
             if latest >= frame:
                 self._early[latest] = image
@@ -131,15 +131,6 @@ class Rig:
         """These cameras send images, too, once `settle` has been called."""
         for name in names:
             self.feeds[name].listen()
-
-    def listen_only(self, names: Iterable[str]) -> None:
-        """These and no others. Images on their way from the others are lost."""
-        wanted = set(names)
-        for name, feed in self.feeds.items():
-            if name in wanted:
-                feed.listen()
-            else:
-                feed.stop()
 
     def settle(self) -> None:
         """Before a tick: the server should know who listens.
@@ -181,7 +172,9 @@ class Rig:
         return images
 
     def stop(self) -> None:
-        self.listen_only(())
+        """No camera sends images any more; those on their way are lost."""
+        for feed in self.feeds.values():
+            feed.stop()
 
     def destroy(self) -> None:
         """Cameras that listen are stopped, and a tick passes first: a server may crash otherwise (CARLA 9246, 1821)."""

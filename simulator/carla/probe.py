@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset.errors import InputError
-from simulator.carla.loopback.messages import Malformed, Unpacker, packed
+from simulator.carla.messages import Malformed, Unpacker, packed
 from simulator.carla.pool import Claim, Server
 
 TIMEOUT_S = 5.0

@@ -10,7 +10,7 @@ import socket
 from typing import Any
 
 from dataset.errors import InputError
-from simulator.carla.loopback.messages import Unpacker, packed
+from simulator.carla.messages import Unpacker, packed
 
 
 def call(port: int, name: str, *arguments: Any, host: str = "127.0.0.1", timeout_s: float = 10.0) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from simulator.carla.loopback.faults import Faults
-from simulator.carla.loopback.messages import Malformed, Unpacker, packed
+from simulator.carla.messages import Malformed, Unpacker, packed
 
 log = logging.getLogger(__name__)
 
