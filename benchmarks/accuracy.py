@@ -28,13 +28,22 @@ from tasks.config import DataConfig
 from tasks.data import import_source
 
 CARLA095 = "coco:../shared/data/carla095/{}.json"
-# What differs from the defaults: (of DetectorConfig, of TrainConfig).
+PAPER_LOSS = {"coverage_form": "plain", "foreground_share": 0.05, "box": 10.0}  # flows/presets/paper.yaml has the same
+THREE = {"strides": (8, 16, 32)}
+# What differs from the defaults: (of DetectorConfig, of TrainConfig). The first rows are a ladder from the paper's
+# settings, one change a step.
 VARIANTS: dict[str, tuple[dict, dict]] = {
+    "paper": (THREE | {"box_code": "edges"}, {"loss": PAPER_LOSS}),
+    "paper_relative_box": (THREE, {"loss": PAPER_LOSS | {"box": 2.0}}),
+    "three_grids": (THREE, {}),
+    "two_grids": ({"strides": (8, 16)}, {}),
     "grid": ({}, {}),
-    "stride_16": ({"stride": 16}, {}),
+    "stride_16": ({"strides": (16,)}, {}),
     "giou": ({}, {"loss": {"giou": 1.0}}),
     "iou_coverage": ({}, {"loss": {"coverage_target": "iou"}}),
     "giou_and_iou_coverage": ({}, {"loss": {"giou": 1.0, "coverage_target": "iou"}}),
+    "three_grids_giou": (THREE, {"loss": {"giou": 1.0}}),
+    "three_grids_giou_and_iou_coverage": (THREE, {"loss": {"giou": 1.0, "coverage_target": "iou"}}),
     "retinanet": ({"architecture": "retinanet"}, {}),
     "fcos": ({"architecture": "fcos"}, {}),
     "faster_rcnn": ({"architecture": "faster_rcnn"}, {}),

@@ -17,7 +17,7 @@ from .architecture import Architecture
 from .build import build
 from .config import DetectorConfig
 
-FORMAT = "hardcase-detector-1"
+FORMAT = "hardcase-detector-2"
 
 
 def save(path: Path, content: dict[str, Any]) -> None:

@@ -32,8 +32,8 @@ class ClusterConfig(_Frozen):
 class DetectorConfig(_Frozen):
     """The network: its size decides both the cost and the smallest object it can tell apart.
 
-    The stride costs little, as the trunk does nearly all the work: on carla095 at 320x192, 600 steps of 4 images from
-    scratch, stride 8 reached AP50 0.21 where stride 16 reached 0.13.
+    Finer grids cost little, as the trunk does nearly all the work. `benchmarks/accuracy.py` measures what each choice
+    gains.
     """
 
     architecture: Literal["grid", "faster_rcnn", "retinanet", "fcos"] = Field(
@@ -44,8 +44,21 @@ class DetectorConfig(_Frozen):
     backbone: Literal["resnet18", "resnet34", "resnet50"] = Field(
         default="resnet18", description="torchvision's features."
     )
-    stride: Literal[8, 16] = Field(
-        default=8, description="Width of a cell in input pixels; 16, as DetectNet_v2 has it, for large objects only."
+    strides: tuple[Literal[8, 16, 32], ...] = Field(
+        default=(8,),
+        min_length=1,
+        description="Of each grid the width of a cell in input pixels, the finest first; every object belongs to one "
+        "grid, by its size.",
+    )
+    cells_across: float = Field(
+        default=8.0,
+        gt=0,
+        description="Objects whose longer side is more cells long than this belong to the next coarser grid, if any.",
+    )
+    box_code: Literal["relative", "edges"] = Field(
+        default="relative",
+        description="What a cell says of its object's box. relative: centre and size, in sizes of the object. edges: "
+        "the distances to its four edges in px / 35, as DetectNet_v2 has it.",
     )
     input_width_px: int = Field(default=640, ge=64, description="Images are resized to this width, a multiple of 32.")
     input_height_px: int = Field(default=192, ge=64, description="Images are resized to this height, a multiple of 32.")
@@ -65,12 +78,18 @@ class DetectorConfig(_Frozen):
     clustering: ClusterConfig = ClusterConfig()
 
     @model_validator(mode="after")
-    def _grid_fits(self) -> "DetectorConfig":
+    def _grids_fit(self) -> "DetectorConfig":
         for name in ("input_width_px", "input_height_px"):
             size = getattr(self, name)
             if size % STRIDE_OF_DEEPEST_MAP:
                 nearest = max(round(size / STRIDE_OF_DEEPEST_MAP), 2) * STRIDE_OF_DEEPEST_MAP
                 raise InputError(f"detector.{name}", f"{size} is not a multiple of 32", f"use {nearest}")
+        if list(self.strides) != sorted(set(self.strides)):
+            raise InputError(
+                "detector.strides",
+                f"{list(self.strides)} is not in rising order",
+                f"use {sorted(set(self.strides))}",
+            )
         if self.dead_zone_radius < self.coverage_radius:
             raise InputError(
                 "detector.dead_zone_radius",
@@ -83,13 +102,24 @@ class DetectorConfig(_Frozen):
 class LossWeights(_Frozen):
     """Each term is a mean over covered objects, so the weights do not depend on batch size or resolution."""
 
-    coverage: float = Field(default=1.0, ge=0, description="Focal BCE of the coverage.")
+    coverage: float = Field(default=1.0, ge=0, description="BCE of the coverage.")
+    coverage_form: Literal["focal", "plain"] = Field(
+        default="focal",
+        description="focal: cells that are nearly right weigh little (Lin et al. 2017). plain: the paper's BCE.",
+    )
+    foreground_share: float = Field(
+        default=0.5,
+        gt=0,
+        lt=1,
+        description="Of the coverage's loss, what covered cells count for against the background's. RetinaNet: 0.25, "
+        "DetectNet_v2: 0.05.",
+    )
     coverage_target: Literal["covered", "iou"] = Field(
         default="covered",
         description="What a covered cell's coverage should be. covered: 1. iou: its box's overlap with the object's, "
         "so that the score ranks boxes by their quality (Li et al. 2020, Generalized Focal Loss).",
     )
-    box: float = Field(default=2.0, ge=0, description="L1 of the box, relative to the object's size.")
+    box: float = Field(default=2.0, ge=0, description="L1 of the box, as detector.box_code writes it.")
     giou: float = Field(
         default=0.0, ge=0, description="1 - generalised IoU of the box (Rezatofighi et al. 2019), beside the L1."
     )

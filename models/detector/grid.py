@@ -6,11 +6,13 @@ from torch import Tensor
 from dataset.schema import Detections
 
 from .architecture import Architecture
+from .boxes import decode
+from .cells import cells_of
 from .cluster import Proposals, cluster
 from .config import LossWeights
 from .loss import detector_loss, loss_totals
 from .network import GridNetwork, GridOutput
-from .targets import ObjectBatch, decode, rasterise
+from .targets import ObjectBatch, rasterise
 
 
 class GridDetector(GridNetwork, Architecture):
@@ -45,5 +47,5 @@ class GridDetector(GridNetwork, Architecture):
         The score is the coverage times the class: how sure a cell is that something covers it, and that it is this.
         """
         score = output.coverage.sigmoid() * output.category.sigmoid()
-        box = decode(output.box, self.config)
-        return score.flatten(2), box.flatten(2, 3), output.occlusion.sigmoid().flatten(2)
+        box = decode(output.box, cells_of(self.config, output.box.device), self.config)
+        return score, box, output.occlusion.sigmoid()

@@ -1,8 +1,9 @@
 """How wrong the grid is: BCE for coverage, occlusion and class, L1 for the box (Kishore et al. 2021).
 
-Two changes from the paper's plain terms, both for training that is short and starts from scratch:
+Two changes from the paper's plain terms by default, both for training that is short and starts from scratch:
 the coverage BCE is focal, as covered cells are one in hundreds; and the L1 is taken where an error is relative to the
-object's size (see targets.encode), as the IoU is, so that far objects are not drowned by near ones.
+object's size (see boxes.py), as the IoU is, so that far objects are not drowned by near ones. The preset `paper` has
+the plain terms.
 """
 
 import torch
@@ -10,14 +11,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.ops import generalized_box_iou_loss
 
+from .boxes import decode
+from .cells import cells_of
 from .config import DetectorConfig, LossWeights
 from .network import GridOutput
-from .targets import GridTargets, decode
+from .targets import GridTargets
 
 FOCAL_GAMMA = 2.0
 LIGHTEST = 1e-6  # any object weighs at least 1: this divides the nothing that a batch without known occlusions sums to
-LARGEST = 12.0  # of an encoded box: e^12 cells is far more than any picture has
-FOREGROUND_SHARE = 0.5  # of the coverage loss: both sides alike, where RetinaNet's 0.25 leans to the background
 
 
 def detector_loss(
@@ -42,15 +43,15 @@ def detector_loss(
     target = covered.to(output.coverage.dtype)
     terms = {}
     if weights.giou > 0 or weights.coverage_target == "iou":
-        # A cell that nobody asks may say anything: no infinity of its may meet a gradient of zero.
-        said, true = (decode(box.clamp(max=LARGEST), config)[covered] for box in (output.box, targets.box))
+        cells = cells_of(config, covered.device)
+        said, true = (decode(box, cells, config)[covered] for box in (output.box, targets.box))
         if weights.giou > 0:
             cost = generalized_box_iou_loss(said, true, reduction="none")
             terms["giou"] = (cost * weight[covered]).sum() / total
         if weights.coverage_target == "iou":
             target = target.masked_scatter(covered, _iou(said.detach(), true))
     terms |= {
-        "coverage": _coverage(output.coverage, target, targets.counts, weight) / total,
+        "coverage": _coverage(output.coverage, target, targets.counts, weight, weights) / total,
         "box": ((output.box - targets.box).abs().mean(2) * weight)[covered].sum() / total,
         "occlusion": _occlusion(output.occlusion, targets.occlusion, weight) / total_known.clamp(min=LIGHTEST),
         "category": _category(output.category, covered, targets.counts, weight) / total,
@@ -71,16 +72,17 @@ def loss_totals(targets: GridTargets) -> Tensor:
 
 
 def _weight(targets: GridTargets) -> Tensor:
-    """(B, C, H, W), sums to sqrt(cells) for each object."""
+    """(B, C, K), sums to sqrt(cells) for each object."""
     return targets.covered / targets.cells.sqrt()
 
 
-def _coverage(logits: Tensor, target: Tensor, counts: Tensor, weight: Tensor) -> Tensor:
-    """Focal BCE summed over the cells that count; of a target between 0 and 1 the quality focal loss."""
-    cross_entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    wrongness = (target - torch.sigmoid(logits)).abs()
-    share = torch.where(weight > 0, FOREGROUND_SHARE * weight, 1 - FOREGROUND_SHARE) * counts
-    return (share * wrongness**FOCAL_GAMMA * cross_entropy).sum()
+def _coverage(logits: Tensor, target: Tensor, counts: Tensor, weight: Tensor, weights: LossWeights) -> Tensor:
+    """BCE summed over the cells that count; the focal one, of a target between 0 and 1, is the quality focal loss."""
+    cost = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    if weights.coverage_form == "focal":
+        cost = cost * (target - torch.sigmoid(logits)).abs() ** FOCAL_GAMMA
+    share = torch.where(weight > 0, weights.foreground_share * weight, 1 - weights.foreground_share)
+    return (share * counts * cost).sum()
 
 
 def _iou(a_xyxy: Tensor, b_xyxy: Tensor) -> Tensor:

@@ -121,7 +121,7 @@ class GridCells(nn.Module):
         return self.network.cells(self.network(images))
 
     def told(self) -> dict[str, Any]:
-        return {"stride_px": self.config.stride, "clustering": self.config.clustering.model_dump()}
+        return {"strides_px": list(self.config.strides), "clustering": self.config.clustering.model_dump()}
 
 
 Cells = GridCells | PyramidCells
