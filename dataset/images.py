@@ -18,6 +18,7 @@ EXIF_ORIENTATION = 0x0112
 # How a complete file ends. JPEG and PNG are by far the most, and the ones that half-finished downloads cut.
 END_MARKS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
 TAIL_BYTES = 64
+SEMANTIC_SUFFIX = ".semantic.png"
 PNG_METADATA = {b"eXIf", b"iTXt", b"tEXt", b"zTXt"}  # chunks that may tell the orientation
 UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
@@ -29,6 +30,12 @@ def read_image(path: str) -> np.ndarray:
     Raises InputError when the file is missing, cut short, or no picture.
     """
     return _with_image(path, lambda _, image: np.asarray(_rgb(path, image)))
+
+
+def semantic_path(image_path: str) -> str:
+    """Where the label map of an image lies when whoever made the image saved one: beside it, as an 8-bit grey PNG."""
+    folder, slash, name = image_path.rpartition("/")
+    return f"{folder}{slash}{name.rpartition('.')[0] or name}{SEMANTIC_SUFFIX}"
 
 
 def image_size(path: str) -> tuple[int, int]:
