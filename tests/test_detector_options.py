@@ -96,6 +96,34 @@ def test_it_stops_after_so_many_scores_without_a_new_best_and_stays_stopped(data
         assert load(best)["step"] == 4 and best.name == "best.pt"
 
 
+def test_a_score_that_is_no_number_is_no_new_best_and_is_waited_for(data, tmp_path):
+    nan = float("nan")
+    scores = {1: nan, 2: 0.3, 3: nan, 4: 0.4, 5: nan, 6: nan}
+    config = changed(CONFIG, steps=8, batch_size=2, score_every=1, save_every=100, patience=2)
+    best = train(data, tmp_path / "some", TINY, config, score=lambda p: scores[load(p)["step"]], progress=False)
+    assert load(best)["step"] == 4 and load(best.with_name("last.pt"))["step"] == 6
+    best = train(data, tmp_path / "none", TINY, config, score=lambda path: nan, progress=False)
+    assert load(best)["step"] == 1 and load(best.with_name("last.pt"))["step"] == 2
+
+
+def test_a_run_cut_after_a_score_that_was_no_number_goes_on_as_if_it_had_not_been(data, tmp_path):
+    config = changed(CONFIG, steps=4, batch_size=2, score_every=1, save_every=100, patience=3)
+
+    def stop(step, values):
+        if step == 2:  # step 1 was scored, and nothing saved
+            raise KeyboardInterrupt
+
+    def go(folder: Path, on_log=None) -> list[int]:
+        train(data, folder, TINY, config, score=lambda path: float("nan"), progress=False, on_log=on_log)
+        return [load(folder / name)["step"] for name in ("best.pt", "last.pt")]
+
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "best.pt").write_bytes(b"of a training that was here before")
+    with pytest.raises(KeyboardInterrupt):
+        go(tmp_path / "cut", on_log=stop)
+    assert go(tmp_path / "cut") == go(tmp_path / "whole") == [1, 3]
+
+
 def test_patience_without_anything_to_score_on_is_refused(data, tmp_path):
     with pytest.raises(InputError, match=r"patience.*nothing scores.*--val"):
         train(data, tmp_path, TINY, changed(CONFIG, patience=3), progress=False)

@@ -161,17 +161,24 @@ class _Run:
         self.fabric.barrier()
 
     def choose_best(self, score: Score) -> None:
-        """Keep the present weights as best.pt when they score higher than all before."""
-        if self.fabric.is_global_zero:
-            candidate = self.out / "candidate.pt"
-            checkpoint.save(candidate, self.content())
-            value = score(candidate)
-            better = value > self.best_score or not (self.out / "best.pt").is_file()
-            self.waited = 0 if better else self.waited + 1
-            if better:
-                self.best_score = value if value == value else -math.inf
-                candidate.replace(self.out / "best.pt")
-            candidate.unlink(missing_ok=True)
+        """Keep the present weights as best.pt when they score higher than all before.
+
+        The first score of all leaves a best.pt whatever it is, so that there is one. Else a score that is no number
+        (mAP where the validation set shows no object) is no new best, and is waited for as a lower one is.
+        """
+        with self.fabric.rank_zero_first():  # the others wait without a limit, however long the score takes
+            if self.fabric.is_global_zero:
+                candidate = self.out / "candidate.pt"
+                checkpoint.save(candidate, self.content())
+                value = score(candidate)
+                # Not whether a best.pt is there: it may be of steps that this run repeats, or of another training.
+                first = self.best_score == -math.inf
+                higher = not (math.isnan(value) or value <= self.best_score)  # than NaN is every number
+                if first or higher:
+                    candidate.replace(self.out / "best.pt")
+                    self.best_score = value
+                candidate.unlink(missing_ok=True)
+                self.waited = 0 if higher else self.waited + 1
         self.waited = self.fabric.broadcast(self.waited)
 
     def learn(
