@@ -67,7 +67,7 @@ class Crops:
         rng = np.random.default_rng([self._seed, self._stream, 1, step])
         crops = [self._crop(row, rng.random(4)) for row in rows]
         rgb = torch.stack([to_tensor(rgb) for rgb, _ in crops])
-        maps = [torch.from_numpy(ids).long() for _, ids in crops if ids is not None]
+        maps = [torch.from_numpy(ids.astype(np.int64)) for _, ids in crops if ids is not None]
         return Batch(rgb, torch.stack(maps) if maps else None, rows)
 
     def _row(self, position: int) -> int:
@@ -91,7 +91,7 @@ class Crops:
         if ids is not None:
             ids = resized(ids, config.width_px, config.height_px, box)
         if draws[3] < config.flip:
-            crop, ids = crop[:, ::-1], None if ids is None else ids[:, ::-1].copy()
+            crop, ids = crop[:, ::-1], None if ids is None else ids[:, ::-1]
         return crop, ids
 
     def _semantic(self, row: int, shape: tuple[int, int]) -> np.ndarray:

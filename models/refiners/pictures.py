@@ -60,9 +60,15 @@ class Pictures:
     def subset(self, rows: Sequence[int] | np.ndarray) -> "Pictures":
         """The pictures of these rows, in that order."""
         rows = np.asarray(rows, np.int64).reshape(-1)
-        if len(rows) and not (0 <= rows.min() and rows.max() < len(self)):
+        if len(rows) and (rows.min() < 0 or rows.max() >= len(self)):
             raise IndexError(f"rows {rows.min()}..{rows.max()} of {len(self)} pictures")
         return Pictures(self._source, rows if self._rows is None else self._rows[rows])
+
+    def spread(self, at_most: int) -> "Pictures":
+        """At most so many of the pictures, evenly spread over the set."""
+        if len(self) <= at_most:
+            return self
+        return self.subset(np.linspace(0, len(self) - 1, at_most).round())
 
     def __len__(self) -> int:
         return len(self._source) if self._rows is None else len(self._rows)

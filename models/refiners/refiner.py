@@ -1,21 +1,20 @@
 """What every refiner can do, and the one file that holds a fitted one."""
 
-import hashlib
-import pickle
-import zipfile
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import torch
 from pydantic import ValidationError
 
 from dataset.errors import InputError
 
 from .config import MethodConfig
 from .pictures import Pictures
+from .tensor_file import content_digest, read_tensors, write_aside
+from .tensor_file import fill as fill
 
 FORMAT = "hardcase-refiner-1"
 LAYOUT = {"kind", "config", "provenance", "state"}
@@ -114,9 +113,12 @@ class Refiner(ABC):
     @property
     def digest(self) -> str:
         """sha256 of the kind, the settings and what was learned: equal for refiners that do the same."""
-        content = hashlib.sha256()
-        _hash([self.kind, self.config.model_dump(), self.state()], content)
-        return content.hexdigest()
+        return content_digest([self.kind, self.config.model_dump(), self.state()])
+
+
+def picture_rng(seed: int, rgb: np.ndarray) -> np.random.Generator:
+    """Draws for one picture that follow from the seed and its own pixels: neither its batch nor its place matters."""
+    return np.random.default_rng([seed, zlib.crc32(rgb.tobytes())])
 
 
 def provenance(source: Pictures, target: Pictures, *, steps: int, seed: int) -> dict[str, Any]:
@@ -131,34 +133,6 @@ def provenance(source: Pictures, target: Pictures, *, steps: int, seed: int) -> 
     }
 
 
-def write_aside(path: Path, content: dict[str, Any]) -> None:
-    """torch.save, aside, then renamed: an interrupted save leaves the old file whole. OSError when the disk is full."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + ".partial")
-    try:
-        with aside.open("wb") as file:
-            torch.save(content, file)
-        aside.replace(path)
-    except RuntimeError as error:  # torch trips over its own archive after a write that failed, and hides why
-        raise error.__context__ if isinstance(error.__context__, OSError) else error from None
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def read_tensors(path: Path, remedy: str) -> dict[str, Any]:
-    """A dictionary of tensors and plain values, on the CPU. InputError when missing, damaged or something else."""
-    if not Path(path).is_file():
-        raise InputError(path, "there is no such file", remedy)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        problem = f"the file is damaged or holds more than tensors and plain values ({type(error).__name__})"
-        raise InputError(path, problem, remedy) from error
-    if not isinstance(content, dict):
-        raise InputError(path, f"a {type(content).__name__} where a dictionary of tensors is expected", remedy)
-    return content
-
-
 def read_content(path: Path) -> dict[str, Any]:
     """What `save` wrote. InputError naming the keys where the file is of another layout."""
     remedy = "give a refiner.pt that fitting wrote"
@@ -171,46 +145,3 @@ def read_content(path: Path) -> dict[str, Any]:
     if missing:
         raise InputError(path, f"the refiner's file lacks {', '.join(missing)}", "fit the refiner again")
     return content
-
-
-def fill(net: torch.nn.Module, weights: dict[str, Any], path: Path | str) -> None:
-    """Load every weight of `net`; InputError naming what is missing, left over, or of another shape."""
-    own = net.state_dict()
-    shapes = [
-        f"{k} {tuple(weights[k].shape)} for {tuple(own[k].shape)}"
-        for k in own.keys() & weights.keys()
-        if getattr(weights[k], "shape", None) != own[k].shape
-    ]
-    faults = {
-        "missing": sorted(own.keys() - weights.keys()),
-        "unexpected": sorted(weights.keys() - own.keys()),
-        "of another shape": sorted(shapes),
-    }
-    told = [
-        f"{len(keys)} {what} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
-        for what, keys in faults.items()
-        if keys
-    ]
-    if told:
-        problem = f"the weights do not fit the network: {'; '.join(told)}"
-        raise InputError(path, problem, "use the network they were made for")
-    net.load_state_dict(weights)
-
-
-def _hash(value: Any, into: "hashlib._Hash") -> None:
-    """Each value with its kind and size, so that no two different contents read the same."""
-    if isinstance(value, dict):
-        into.update(f"dict {len(value)};".encode())
-        for key in sorted(value, key=str):
-            _hash(str(key), into)
-            _hash(value[key], into)
-    elif isinstance(value, list | tuple):
-        into.update(f"list {len(value)};".encode())
-        for item in value:
-            _hash(item, into)
-    elif isinstance(value, torch.Tensor):
-        into.update(f"tensor {value.dtype} {tuple(value.shape)};".encode())
-        into.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    else:
-        text = repr(value)
-        into.update(f"{type(value).__name__} {len(text)} {text};".encode())

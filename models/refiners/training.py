@@ -7,7 +7,7 @@ from the weights, the optimisers, the method's own extra state and the step's nu
 import hashlib
 import json
 import math
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +23,8 @@ from dataset.errors import InputError
 from models.detector.precision import has_fast_bf16
 
 from .curves import Curves
-from .refiner import OnLog, OnSamples, fill, read_tensors, write_aside
+from .refiner import OnLog, OnSamples
+from .tensor_file import fill, read_tensors, write_aside
 
 FORMAT = "hardcase-lesson-1"
 
@@ -34,12 +35,12 @@ class Lesson(ABC):
     nets: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
 
+    @abstractmethod
     def step(self, step: int) -> dict[str, float]:
         """One step of training (from 0) with its updates; returns what to watch. Draws from torch's generator only.
 
         Names may come and go between steps, as a pre-training's do.
         """
-        raise NotImplementedError
 
     def extra_state(self) -> dict[str, Any]:
         """What else changes from step to step, as tensors and plain values: a history buffer, a moving mean."""
@@ -47,6 +48,8 @@ class Lesson(ABC):
 
     def load_extra(self, state: dict[str, Any]) -> None:
         """Takes over what `extra_state` gave."""
+        if state:
+            raise ValueError(f"{type(self).__name__} cannot take over {', '.join(state)}")
 
     def samples(self) -> np.ndarray | None:
         """(H, W, 3) uint8 contact sheet of the present state; None where there is nothing to see. Changes nothing."""
