@@ -10,6 +10,7 @@ import typer
 
 from dataset.errors import InputError
 from flows.console import end_within, prepare_terminal
+from flows.processes import check_verb, is_first
 from flows.settings import preset_names, resolve
 from tasks.config import CampaignConfig
 
@@ -68,6 +69,11 @@ FitCalibration = Annotated[
 ]
 Mined = Annotated[Path | None, typer.Option("--failures", help="Folder of `mine`: re-create its costliest failures")]
 Count = Annotated[int, typer.Option("--count", help="Without --failures: so many random streets")]
+
+
+@app.callback()
+def before(context: typer.Context) -> None:
+    check_verb(context.invoked_subcommand)
 
 
 @app.command()
@@ -129,7 +135,9 @@ def train(
     settings = _resolve(
         data, val, None, None, preset, config, set_, weights, skip_bad, deterministic=deterministic
     )  # fmt: skip
-    typer.echo(f"detector: {train_once(settings, out, init)}")
+    trained = train_once(settings, out, init)
+    if is_first():
+        typer.echo(f"detector: {trained}")
 
 
 @app.command()

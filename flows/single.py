@@ -10,6 +10,8 @@ from evaluation.average_precision import evaluate
 from evaluation.failure import RECREATED_KINDS
 from evaluation.failures import FailureTable, mine
 from flows.evaluate import detect, text
+from flows.processes import imported_once
+from models.detector.launch import launch
 from models.detector.predict import predict
 from models.detector.train import train
 from simulator.jobs import RandomJobs, RecreationJobs
@@ -31,16 +33,22 @@ from tasks.stopping import why_stop
 def train_once(config: CampaignConfig, out: Path, init: Path | None) -> Path:
     """A detector trained on all of `data.train`: out/last.pt, or with `data.val` out/best.pt, the best by its mAP.
 
-    Its learning curves are in out/learning_curves.png.
+    Its learning curves are in out/learning_curves.png. Under torchrun its processes share each batch; the first one
+    alone reads the data, scores and writes.
     """
-    dataset = import_source(config.data.train, out / "data", config.data)
-    val = (
-        import_source(config.data.val, out / "val", config.data, known=dataset.categories) if config.data.val else None
-    )
+    spec, val_spec = config.data.train, config.data.val
+    folders = [out / "data"] if val_spec is None else [out / "data", out / "val"]
+
+    def read() -> None:
+        dataset = import_source(spec, folders[0], config.data)
+        if val_spec is not None:
+            import_source(val_spec, folders[1], config.data, known=dataset.categories)
+
+    fabric = launch(config.baseline)
+    dataset, *val = imported_once(fabric, read, folders)
 
     def score(checkpoint: Path) -> float:
-        assert val is not None
-        return evaluate(val, predict(checkpoint, val, out / "val.parquet", progress=False)).mAP
+        return evaluate(val[0], predict(checkpoint, val[0], out / "val.parquet", progress=False)).mAP
 
     trained = train(
         dataset,
@@ -49,10 +57,11 @@ def train_once(config: CampaignConfig, out: Path, init: Path | None) -> Path:
         config.baseline,
         init=init,
         weights=config.weights,
-        score=None if val is None else score,
+        score=score if val else None,
         on_log=lambda step, values: curves.note(out, step, values),
+        fabric=fabric,
     )
-    if noted := curves.curves_of(out):
+    if fabric.is_global_zero and (noted := curves.curves_of(out)):
         save(learning_curves({"train": noted}, {"train": COLOURS[IMITATION]}), out / "learning_curves.png")
     return trained
 

@@ -50,18 +50,20 @@ def train(
     score: Score | None = None,
     on_log: OnLog | None = None,
     progress: bool = True,
+    fabric: Fabric | None = None,
 ) -> Path:
     """Train for `config.steps` steps and return out/best.pt, or out/last.pt where no `score` chooses the best.
 
     init: a checkpoint of ours whose weights to start from. weights: ImageNet weights of the backbone: "torchvision"
     downloads them, a path reads a torchvision state dict, None starts from scratch. score: the value, larger is
     better, of the checkpoint at a path (the caller's mAP on its validation set). on_log(step, values) every
-    `log_every` steps, values being means since the last call.
+    `log_every` steps, values being means since the last call. fabric: the devices, where the caller has launched them.
+    Under torchrun all processes call this alike; `score` and `on_log` are called in the first one alone.
     A run whose folder holds a last.pt of the same inputs goes on from there; of other inputs, InputError.
     """
     _check(data, config, score)
     with determinism(config.deterministic):
-        fabric = launch(config)
+        fabric = fabric or launch(config)
         parts = fabric.world_size * config.accumulate
         if config.batch_size % parts:
             problem = f"{config.batch_size} images do not divide among {fabric.world_size} devices"
@@ -218,7 +220,7 @@ class _Run:
         finally:
             if fabric.local_rank == 0:
                 cache.remove()
-        if self.step < config.steps:
+        if self.step < config.steps and fabric.is_global_zero:
             LOG.warning("stopped after step %d of %d: no new best in %d scores", self.step, config.steps, self.waited)
 
     def _loader(self, samples: Samples) -> DataLoader:
