@@ -21,6 +21,7 @@ from rich.table import Table
 from dataset.store import Dataset
 from evaluation.average_precision import evaluate
 from evaluation.seeds import paired_difference_over_seeds
+from flows.settings import resolve
 from models.detector.config import DetectorConfig, TrainConfig
 from models.detector.predict import predict
 from models.detector.train import train
@@ -28,12 +29,13 @@ from tasks.config import DataConfig
 from tasks.data import import_source
 
 CARLA095 = "coco:../shared/data/carla095/{}.json"
-PAPER_LOSS = {"coverage_form": "plain", "foreground_share": 0.05, "box": 10.0}  # flows/presets/paper.yaml has the same
+PAPER = resolve("paper")
+PAPER_LOSS = PAPER.baseline.loss.model_dump(exclude_unset=True)
 THREE = {"strides": (8, 16, 32)}
 # What differs from the defaults: (of DetectorConfig, of TrainConfig). The first rows are a ladder from the paper's
 # settings, one change a step.
 VARIANTS: dict[str, tuple[dict, dict]] = {
-    "paper": (THREE | {"box_code": "edges"}, {"loss": PAPER_LOSS}),
+    "paper": (PAPER.detector.model_dump(exclude_unset=True), {"loss": PAPER_LOSS}),
     "paper_relative_box": (THREE, {"loss": PAPER_LOSS | {"box": 2.0}}),
     "three_grids": (THREE, {}),
     "two_grids": ({"strides": (8, 16)}, {}),

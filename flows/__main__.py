@@ -32,7 +32,10 @@ Data = Annotated[
 Val = Annotated[str | None, typer.Option("--val", help="Validation data; else a part of --data")]
 Test = Annotated[str | None, typer.Option("--test", help="Test data, only reported; else a part of --data or none")]
 Name = Annotated[str | None, typer.Option("--name", help="The run's folder below runs/; by default the data's name")]
-Preset = Annotated[str | None, typer.Option("--preset", help=f"Start from one of: {', '.join(preset_names())}")]
+Preset = Annotated[
+    str | None,
+    typer.Option("--preset", help=f"Start from one of: {', '.join(preset_names())}; or from several, as laptop+paper"),
+]
 File = Annotated[Path | None, typer.Option("--config", help="A YAML file of settings, over the preset")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="Override a setting, e.g. --set retrain.steps=500; repeatable")

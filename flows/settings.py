@@ -25,14 +25,15 @@ def resolve(
 ) -> CampaignConfig:
     """The configuration of a run.
 
-    flags: dotted names to values; None is not set. overrides: 'dotted.name=value', the value read as YAML.
+    preset: a name, or several joined by '+', the later ones on top. flags: dotted names to values; None is not set.
+    overrides: 'dotted.name=value', the value read as YAML.
     Raises InputError naming the key, the value and the nearest key that exists.
     """
     values: dict[str, Any] = {}
-    if preset is not None:
-        if preset not in preset_names():
-            raise InputError("--preset", f"{preset!r} is none of {', '.join(preset_names())}", "choose one of these")
-        _merge(values, _read(PRESETS / f"{preset}.yaml"))
+    for name in preset.split("+") if preset is not None else ():
+        if name not in preset_names():
+            raise InputError("--preset", f"{name!r} is none of {', '.join(preset_names())}", "choose one of these")
+        _merge(values, _read(PRESETS / f"{name}.yaml"))
     if file is not None:
         _merge(values, _read(file))
     for name, value in (flags or {}).items():

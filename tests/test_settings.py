@@ -41,6 +41,14 @@ def test_an_override_that_cannot_be_read_is_quoted(overrides, named):
         resolve(None, None, None, overrides)
 
 
+def test_presets_joined_by_a_plus_lie_on_top_of_each_other():
+    both = resolve("laptop+paper")
+    assert both.detector.box_code == "edges" and both.detector.input_width_px == 480
+    assert both.baseline.steps == 1200 and both.retrain.loss.coverage_form == "plain"
+    with pytest.raises(InputError, match="'papr' is none of"):
+        resolve("laptop+papr")
+
+
 def test_an_unknown_preset_lists_those_there_are():
     with pytest.raises(InputError, match="demo"):
         resolve("nonesuch")
