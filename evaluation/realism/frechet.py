@@ -37,11 +37,17 @@ class Gaussian:
         mean = weight @ features / total
         rows = weight > 0
         root = np.sqrt(weight[rows] / (total - 1))[:, None] * (features[rows] - mean)
-        return Gaussian(mean, np.linalg.qr(root, mode="r") if len(root) > root.shape[1] else root)
+        return Gaussian(mean, _triangle(root) if len(root) > root.shape[1] else root)
 
     def distance(self, other: "Gaussian") -> float:
         traces = (self.root**2).sum() + (other.root**2).sum()
-        return float(((self.mean - other.mean) ** 2).sum() + traces - 2 * svdvals(self.root @ other.root.T).sum())
+        common = np.asarray(svdvals(self.root @ other.root.T)).sum()
+        return float(((self.mean - other.mean) ** 2).sum() + traces - 2 * common)
+
+
+def _triangle(root: np.ndarray) -> np.ndarray:
+    """(N, d) -> the (d, d) R of its QR decomposition: R'R is the same covariance."""
+    return np.asarray(np.linalg.qr(root, mode="r"))
 
 
 def frechet_distance(x: np.ndarray, y: np.ndarray) -> float:

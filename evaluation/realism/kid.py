@@ -120,7 +120,7 @@ def balanced_halves(images: np.ndarray, splits: int, rng: np.random.Generator) -
     """
     halves = []
     for _ in range(splits):
-        half, size = np.zeros(len(images), bool), [0.0, 0.0]
+        half, size = np.zeros(len(images), bool), np.zeros(2)
         for unit in rng.permutation(len(images)).tolist():
             side = int(size[1] < size[0])
             half[unit] = side == 1
