@@ -90,6 +90,16 @@ def test_every_object_has_a_cell_however_small_and_wherever_it_lies():
         assert targets_of(Objects.of([CAR], [[*corner, corner[0] + 4, corner[1] + 4]])).covered.sum() == 1
 
 
+def test_centre_sampling_covers_the_cells_about_the_centre_that_lie_in_the_box():
+    config = CONFIG.model_copy(update={"centre_cells": 1.5})
+    small, wide = [[96, 96, 112, 112]], [[69, 98, 139, 110]]  # centres in the middle of a cell of 16 px
+    assert targets_of(Objects.of([CAR], small), config=config).covered.sum() == 1  # its neighbours' centres lie outside
+    assert targets_of(Objects.of([CAR], [[78, 78, 130, 130]]), config=config).covered.sum() == 9
+    across = as_grid(targets_of(Objects.of([CAR], wide), config=config).covered)[0, CAR]
+    assert across.sum() == 3 and across[6, 5:8].all()
+    assert targets_of(Objects.of([CAR], wide)).covered.sum() == 1
+
+
 def test_a_centre_on_the_border_of_two_cells_covers_one():
     assert targets_of(Objects.of([CAR], [[30, 30, 34, 34]])).covered.sum() == 1
 

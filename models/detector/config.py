@@ -66,6 +66,12 @@ class DetectorConfig(_Frozen):
     coverage_radius: float = Field(
         default=0.4, gt=0, le=1, description="Radius of the covered ellipse, in halves of the box (DetectNet_v2: 0.4)."
     )
+    centre_cells: float = Field(
+        default=0.0,
+        ge=0,
+        description="Cells inside the box and at most so many cells from its centre are covered, too: small objects "
+        "teach more than one cell (FCOS's centre sampling: 1.5).",
+    )
     dead_zone_radius: float = Field(
         default=0.67,
         gt=0,

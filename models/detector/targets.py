@@ -47,7 +47,8 @@ def rasterise(objects: ObjectBatch, config: DetectorConfig, categories: int) -> 
     """Objects -> targets, with no loop over objects, images or categories.
 
     In the grid that it belongs to by its size, an object covers the cells whose centre lies in an ellipse about its
-    own centre, and always the cell that holds its centre, so that small objects never vanish. Where objects of one
+    own centre, those near its centre by `centre_cells`, and always the cell that holds its centre, so that small
+    objects never vanish. Where objects of one
     category meet in a cell, one whose centre lies there comes first, then the smaller (which is nearly always the one
     with no other cell to go to). Cells in the ring around the ellipse, and cells touched by an ignore region, do not
     count unless covered. For the other grids an object is background.
@@ -65,7 +66,12 @@ def rasterise(objects: ObjectBatch, config: DetectorConfig, categories: int) -> 
     learned = objects.learned(config.min_box_px)
     longer_side = 2 * torch.maximum(half_width, half_height)
     own_grid = learned[..., None] & (longer_side >= cells.smallest) & (longer_side < cells.largest)
-    member = own_grid & (holds_centre | (radius <= config.coverage_radius))  # (B, M, K)
+    covers = holds_centre | (radius <= config.coverage_radius)  # (B, M, K)
+    if config.centre_cells > 0:
+        reach = config.centre_cells * cells.stride
+        near_x, near_y = off_x.abs() < half_width.minimum(reach), off_y.abs() < half_height.minimum(reach)
+        covers |= near_x & near_y
+    member = own_grid & covers
 
     area = torch.where(learned, (half_width * half_height)[..., 0], torch.inf)
     smallest_first = area.argsort(dim=1)
