@@ -4,7 +4,9 @@
 
 Three figures a network: the loader alone (decoded images from the cache, augmented boxes), the model alone (forward,
 loss, backward, optimiser step on a batch that lies ready) and end to end (`models.detector.train`, without its last
-checkpoint). Images are noise with boxes as large and as many as KITTI's. The last lines are JSON, one a figure.
+checkpoint). Images are noise with boxes as large and as many as KITTI's. Of the model alone also the share of the
+device's bf16 peak that its arithmetic reaches: the data sheet's on cards known here, else that of a large matrix
+product. On a GPU: --width 1248 --height 384 --steps 100. The last lines are JSON, one a figure.
 """
 
 import argparse
@@ -16,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from torch.utils.flop_counter import FlopCounterMode
 
 from dataset.schema import Frame, Objects
 from dataset.store import Dataset, DatasetWriter
@@ -29,6 +32,9 @@ from models.detector.train import train
 PEERS = ("retinanet", "fcos")
 OBJECTS = 6
 WARM_UP_STEPS = 2
+# Dense bf16 of the data sheets, in TFLOP/s.
+PEAK_TFLOPS = {"H100": 989.0, "H200": 989.0, "A100": 312.0, "L40S": 362.0, "L4": 121.0, "RTX 4090": 165.0}
+MATRIX, PRODUCTS = 2048, 5
 
 
 def street_like(folder: Path, frames: int, width_px: int, height_px: int) -> Dataset:
@@ -77,6 +83,30 @@ def model_images_per_s(batch: Batch, detector: DetectorConfig, config: TrainConf
     return len(images) / _median_step_s(marks)
 
 
+def step_flops(batch: Batch, detector: DetectorConfig, config: TrainConfig) -> float:
+    """Of convolutions and matrix products, forward and backward, an image: two for each multiplication."""
+    network = build(detector, 3).train()
+    images = apply(batch.images, batch.source_from_output, batch.colour)
+    with FlopCounterMode(display=False) as counter:
+        network.learn(images, batch.objects, config.loss)["loss"].backward()
+    return counter.get_total_flops() / len(images)
+
+
+def peak_flops(device: str) -> tuple[float, str]:
+    """Operations a second of the device in bf16, and where the figure comes from."""
+    name = torch.cuda.get_device_name() if device == "cuda" else "processor"
+    for card, tera in PEAK_TFLOPS.items():
+        if card in name:
+            return tera * 1e12, f"{name}, data sheet"
+    side = MATRIX * (4 if device == "cuda" else 1)
+    a = torch.randn(side, side, device=device, dtype=torch.bfloat16)
+    marks = []
+    for _ in range(PRODUCTS):
+        (a @ a)[0, 0].item()  # waits for the device
+        marks.append(time.perf_counter())
+    return 2 * side**3 / float(np.min(np.diff(marks))), f"{name}, a product of {side}x{side} matrices"
+
+
 def whole_images_per_s(data: Dataset, detector: DetectorConfig, config: TrainConfig, folder: Path) -> float:
     """From log to log, so without set-up and checkpoints."""
     marks: list[float] = []
@@ -102,6 +132,7 @@ def main() -> None:
     chosen = parser.parse_args()
     config = TrainConfig(steps=chosen.steps, batch_size=chosen.batch, accelerator=chosen.device)
     figures: dict[str, dict[str, float]] = {}
+    flops: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as scratch:
         data = street_like(Path(scratch), 4 * chosen.batch, chosen.width, chosen.height)
         for name in ("grid", *PEERS):
@@ -118,8 +149,13 @@ def main() -> None:
                 "model": model_images_per_s(batch, detector, config, chosen.device),
                 "end to end": whole_images_per_s(data, detector, config, Path(scratch) / name),
             }
+            flops[name] = step_flops(batch, detector, config)
             print(f"{name:>10}: " + ", ".join(f"{what} {value:.2f} images/s" for what, value in figures[name].items()))
     ours = figures["grid"]
+    peak, told = peak_flops(chosen.device)
+    for name, figure in figures.items():
+        reached = figure["model"] * flops[name]
+        print(f"{name:>10}: {flops[name] / 1e9:.1f} GFLOP an image, {reached / peak:.2f} of the bf16 peak ({told})")
     print(f"end to end / model alone: {ours['end to end'] / ours['model']:.2f}")
     for peer in PEERS:
         theirs = figures[peer]["end to end"]
