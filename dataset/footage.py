@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from dataset.errors import InputError
-from dataset.images import read_image
+from dataset.images import SEMANTIC_SUFFIX, read_image
 from dataset.video import Video
 
 IMAGE_SUFFIXES = frozenset(
@@ -54,9 +54,9 @@ class Shot:
 def find_footage(inputs: Sequence[str], skip: Callable[[InputError], None] | None = None) -> list[Footage]:
     """Images and videos in the order named, those of a folder and its subfolders by name; none of them twice.
 
-    An image may be a URL. Hidden files, and files in folders that are neither image nor video, are passed over.
-    Raises InputError on a path that does not exist, is neither, or is a folder without either; on a video that cannot
-    be opened, unless `skip` takes the error.
+    An image may be a URL. Hidden files, label maps beside images, and what is neither image nor video are passed over
+    in folders. Raises InputError on a path that does not exist, is neither, or is a folder without either; on a video
+    that cannot be opened, unless `skip` takes the error.
     """
     found: dict[str, Footage] = {}
     places: set[PurePosixPath] = set()
@@ -96,7 +96,7 @@ def _below(named: str) -> Iterator[tuple[str, PurePosixPath]]:
 
 
 def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES
+    return path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES and not path.name.endswith(SEMANTIC_SUFFIX)
 
 
 def _unused(place: PurePosixPath, places: set[PurePosixPath]) -> PurePosixPath:

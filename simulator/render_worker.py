@@ -1,7 +1,7 @@
 """One process that renders scenes: draws, renders, checks, re-rolls, and saves off the render path.
 
-Each job leaves two files: its image, and a record (JSON) written after it. A job with a record is done, whatever
-happened to the process since.
+Each job leaves three files: its image, the map of its semantic tags beside it, and a record (JSON) written after them.
+A job with a record is done, whatever happened to the process since.
 """
 
 import json
@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
+from dataset.images import semantic_path
 from dataset.schema import Camera, Frame, Objects
 from simulator.backend import Backend, Render
 from simulator.check import Check, check
@@ -103,6 +104,7 @@ class RenderWorker:
             scene, render = answer
             path = image_path(self._work.out, index, self._work.image_format)
             _save_image(render.rgb, path, self._work.image_format)
+            _save_image(render.semantic, Path(semantic_path(str(path))), "png")
             objects = labels(render, scene, self._work.jobs.categories, self._work.limits)
             record |= {
                 "scene": scene.to_json(),
@@ -161,11 +163,11 @@ def _attempt_row(jobs: Jobs, index: int, attempt: int, scene: Scene | None, outc
     }
 
 
-def _save_image(rgb: np.ndarray, path: Path, image_format: ImageFormat) -> None:
+def _save_image(pixels: np.ndarray, path: Path, image_format: ImageFormat) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = _aside(path)
     options = {"compress_level": 3} if image_format == "png" else {"quality": 95, "subsampling": 0}
-    Image.fromarray(rgb).save(aside, format=image_format, **options)
+    Image.fromarray(pixels).save(aside, format=image_format, **options)
     aside.replace(path)
 
 

@@ -1,6 +1,7 @@
 """A session: many scenes rendered by several processes into one data set.
 
-    images/0000/0000000.png ...     one image for each job that fitted
+    images/0000/0000000.png ...     one image for each job that fitted; beside it 0000000.semantic.png, its map of
+                                    CARLA's tags, 8 bits a pixel
     frames.parquet, objects.parquet, meta.json     the store (dataset/store.py); meta.json is written last of all
     scenes.jsonl                    {"frame_id": ..., "scene": {...}} for each frame, in the store's order
     reconstruction.parquet          one row for each attempt, see RECONSTRUCTION

@@ -9,12 +9,15 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from dataset.errors import InputError
+from dataset.images import semantic_path
 from dataset.schema import Camera
 from dataset.store import Dataset, DatasetWriter
+from models.refiners.pictures import read_label_map
 from simulator.jobs import RandomJobs, RecreationJobs
 from simulator.labels import LabelLimits
 from simulator.random_street import RandomStreetConfig
@@ -22,7 +25,7 @@ from simulator.randomise import RandomisationConfig
 from simulator.recreate import NotRecreatable, RecreateConfig
 from simulator.scene import Actor, Request, Scene, SceneCamera
 from simulator.session import SessionReport, WorkerDied, render_scenes
-from tests.block_backend import BlockBackend
+from tests.block_backend import BlockBackend, render_blocks
 from tests.kitti_frames import CATEGORIES, kitti_frames, missed, needs_kitti
 
 CAMERA = Camera(160.0, 160.0, 80.0, 50.0, 1.65, 0.0)
@@ -78,6 +81,8 @@ def test_a_session_is_a_data_set_of_synthetic_frames_with_their_scenes(tmp_path)
         frame, scene = dataset.frame(i), Scene.from_json(json.dumps(scenes[i]["scene"]))
         assert (frame.source, frame.cycle, frame.scene_id) == ("synthetic", 2, scene.scene_id)
         assert scenes[i]["frame_id"] == frame.frame_id and Path(frame.image_path).exists()
+        shown = render_blocks(scene).semantic
+        assert np.array_equal(read_label_map(semantic_path(frame.image_path)), shown) and len(np.unique(shown)) == 2
         assert frame.camera == scene.camera.intrinsics and frame.weather == scene.environment.weather
     assert sum(dataset.counts().values()) > 6
 
@@ -125,7 +130,7 @@ def test_misses_are_drawn_again_and_what_never_fits_is_reported_and_not_used(tmp
 SCRIPT = """
 import os, sys, time
 from pathlib import Path
-from tests.block_backend import BlockBackend
+from tests.block_backend import BlockBackend, render_blocks
 from tests.kitti_frames import CATEGORIES, kitti_frames, missed, needs_kitti
 from tests.test_simulator_session import random_jobs, render
 
@@ -153,7 +158,7 @@ def test_a_session_killed_half_way_goes_on_and_ends_with_the_same_bytes(tmp_path
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    kept = {p: p.stat().st_mtime_ns for p in out.glob("images/*/*.png")}
+    kept = {p: p.stat().st_mtime_ns for p in out.glob("images/*/*[0-9].png")}
     assert not (out / "meta.json").exists() and len(kept) < 12
     seen = []
     render(random_jobs(12), out, on_progress=lambda done, jobs: seen.append((done, jobs)))
