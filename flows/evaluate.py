@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from rich.table import Table
 
 from dataset.errors import InputError
@@ -24,6 +25,7 @@ from tasks.config import CampaignConfig, DataConfig
 from tasks.data import import_source
 
 Rules = Literal["coco", "kitti"]
+MIN_SCORE = 0.01  # of a detection that is written, before it is scaled
 RULES: tuple[Rules, ...] = ("coco", "kitti")
 
 
@@ -50,20 +52,25 @@ def evaluate_once(
     dataset, detections = detect(config, checkpoint, out, calibrated)
     samples, title = config.loop.bootstrap_samples, f"{checkpoint} on {config.data.train}"
     record: dict[str, Any] = {}
-    if rules == "kitti":
-        tables = [kitti_table(labels_for_kitti(config.data, dataset, out), detections, title, record)]
-    else:
-        tables = [coco_table(dataset, detections, title, samples, record)]
-    tables += [bins_table(dataset, detections, attribute, record) for attribute in by]
-    if against is not None:
-        tables.append(difference_table(dataset, against, detections, samples, record))
-    told = [text(table) for table in tables]
-    if fit:
-        told.append(fit_calibration(dataset, detections, out, record, checkpoint))
-    else:
-        scaling = ScoreScaling.load(checkpoint) if calibrated else None
-        told.append(show_calibration(dataset, detections, out, record, scaling))
-    (out / "metrics.json").write_text(json.dumps(record, indent=1))
+    try:
+        if rules == "kitti":
+            tables = [kitti_table(labels_for_kitti(config.data, dataset, out), detections, title, record)]
+        else:
+            tables = [coco_table(dataset, detections, title, samples, record)]
+        tables += [bins_table(dataset, detections, attribute, record) for attribute in by]
+        if against is not None:
+            tables.append(difference_table(dataset, against, detections, samples, record))
+        told = [text(table) for table in tables]
+        if fit:
+            told.append(fit_calibration(dataset, detections, out, record, checkpoint))
+        else:
+            scaling = ScoreScaling.load(checkpoint) if calibrated else None
+            told.append(show_calibration(dataset, detections, out, record, scaling))
+    finally:
+        if record:  # what was found out stays, whatever fails after it
+            partial = out / "metrics.json.partial"
+            partial.write_text(json.dumps(record, indent=1))
+            partial.replace(out / "metrics.json")
     return "\n".join(told)
 
 
@@ -82,8 +89,11 @@ def detect(config: CampaignConfig, checkpoint: Path, out: Path, calibrated: bool
     """The data with the detector's categories, and what it says of them."""
     categories = Detector.load(checkpoint, "cpu").categories
     dataset = import_source(config.data.train, out / "data", config.data, known=categories)
-    least = 0.0 if calibrated else 0.01  # scaled, the same detections may have scores below 0.01
-    return dataset, predict(checkpoint, dataset, out / "detections.parquet", min_score=least, calibrated=calibrated)
+    least = np.array([MIN_SCORE], np.float32)
+    if calibrated:  # the cut is scaled with the scores, so that the same detections are judged and --against is fair
+        least = ScoreScaling.load(checkpoint)(least).astype(np.float32)
+    file = out / "detections.parquet"
+    return dataset, predict(checkpoint, dataset, file, min_score=float(least[0]), calibrated=calibrated)
 
 
 def labels_for_kitti(config: DataConfig, dataset: Dataset, out: Path) -> Dataset:

@@ -6,11 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataset.detections import DetectionsWriter
+from dataset.detections import DetectionsWriter, read_detections
 from dataset.errors import InputError
+from dataset.scaling import ScoreScaling
 from dataset.schema import Detections
 from flows import evaluate
 from flows.settings import resolve
+from models.detector.architecture import Finder
+from models.detector.config import DetectorConfig
+from models.detector.predict import Detector
 from tasks.config import CampaignConfig
 from tasks.data import import_source
 from tests.test_dataset_readers import CAR, DONT_CARE, kitti
@@ -74,6 +78,43 @@ def test_bins_and_another_detector_are_shown_beside_cocos_figures(monkeypatch, c
     gain = record["against"]["differences"]["AP/car"]
     assert (gain["value"], gain["low"]) == (pytest.approx(1), pytest.approx(1))
     assert "better" in shown and "20-40 m" in shown
+
+
+def test_figures_are_kept_when_no_calibration_can_be_fitted_to_what_was_found(monkeypatch, config, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match="nothing to fit"):
+        evaluated(monkeypatch, config, out, np.zeros((0, 4)), [], by=["height"], fit=True)
+    record = json.loads((out / "metrics.json").read_text())
+    assert record["metrics"]["AP50/car"] == 0 and record["by"]["height"]
+
+
+class Surely(Finder):
+    """Finds the same boxes of falling score in every image."""
+
+    config = DetectorConfig(input_width_px=96, input_height_px=64)
+    scores = np.array([0.7, 0.3, 0.05, 0.01, 0.0099, 0.001], np.float32)
+
+    def find(self, images):
+        left = np.arange(len(self.scores))[:, None] * 10.0
+        return [Detections.of([0] * 6, left + [0.0, 5.0, 9.0, 20.0], self.scores) for _ in images]
+
+
+@pytest.mark.parametrize("scaling", [ScoreScaling(0.4, -1.0), ScoreScaling(3.0, 2.0)])
+def test_scaled_scores_are_judged_by_the_detections_that_unscaled_ones_are(monkeypatch, config, tmp_path, scaling):
+    detector = tmp_path / "last.pt"
+    detector.write_bytes(b"weights")
+    scaling.save(detector)
+    load = staticmethod(
+        lambda _, *__, calibrated=False: Detector(Surely(), KNOWN, "cpu", scaling if calibrated else None)
+    )
+    monkeypatch.setattr(Detector, "load", load)
+    shown = {}
+    for calibrated in (False, True):
+        _, file = evaluate.detect(config, detector, tmp_path / str(calibrated), calibrated)
+        shown[calibrated] = [found for part in read_detections(file) for _, found in part]
+    for raw, scaled in zip(shown[False], shown[True], strict=True):
+        assert raw.score.tolist() == Surely.scores[:4].tolist()
+        assert scaled.score == pytest.approx(scaling(raw.score)) and len(scaled) == 4
 
 
 def test_a_wrong_request_is_refused_before_the_detector_runs(config, tmp_path):
