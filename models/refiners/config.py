@@ -1,8 +1,13 @@
-"""What a user chooses about the refiner. Each method's own settings lie beside the method, as presets that differ."""
+"""What a user chooses about the refiner and its gate. Each method's own settings lie beside the method, as presets that
+differ. Light to import: nothing of torch.
+"""
 
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from dataset.errors import InputError
 
 RefinerKind = Literal["lab", "histogram", "fda", "simgan", "shen", "pix2pix", "cut"]
 Preset = Literal["small", "paper"]
@@ -26,6 +31,44 @@ class RefinerConfig(BaseModel):
     settings: dict[str, Any] = Field(
         default={}, description="Changes of the preset, by the names of the method's own settings."
     )
+
+
+class GateConfig(BaseModel):
+    """From what on an image fails. The detector is asked only about objects that it finds in the source image."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_score: float = Field(default=0.3, ge=0, le=1, description="Weaker detections do not count.")
+    min_iou: float = Field(default=0.5, gt=0, le=1, description="Overlap from which on an object is found.")
+    max_lost: float = Field(
+        default=0.25, ge=0, le=1, description="Largest share of the objects found in the source that may be lost."
+    )
+    max_iou_drop: float = Field(
+        default=0.1, ge=0, le=1, description="Largest fall of the mean overlap of the objects found both times."
+    )
+    max_new_detections: int = Field(
+        default=2, ge=0, description="Largest number of additional detections where nothing is labelled."
+    )
+    min_edge_f1: float = Field(default=0.5, ge=0, le=1, description="Smallest agreement of the image's edges.")
+    min_object_edge_f1: float = Field(default=0.5, ge=0, le=1, description="The same in and around the boxes.")
+    max_change_ratio: float = Field(
+        default=2.0, ge=1, description="How many times as much as the background the boxes may change."
+    )
+    change_slack: float = Field(
+        default=0.03, ge=0, le=1, description="Change of luma in the boxes that is allowed on top, 0-1."
+    )
+    blends: tuple[float, ...] = Field(
+        default=(0.75, 0.5, 0.25),
+        description="Shares of the refined image to try when it fails, falling; none: it is dropped at once.",
+    )
+
+    @field_validator("blends")
+    @classmethod
+    def _shares_fall(cls, blends: tuple[float, ...]) -> tuple[float, ...]:
+        falling = all(a > b for a, b in pairwise(blends))
+        if not falling or not all(0 < share < 1 for share in blends):
+            raise InputError("gate.blends", f"{list(blends)}", "give falling shares between 0 and 1")
+        return blends
 
 
 class MethodConfig(BaseModel):
