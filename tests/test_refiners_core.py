@@ -12,11 +12,12 @@ from dataset.errors import InputError
 from dataset.images import semantic_path
 from dataset.schema import Frame, Objects
 from dataset.store import Dataset, DatasetWriter
-from models.refiners.build import load_refiner, method_config, refiner_class
-from models.refiners.config import RefinerConfig
+from models.refiners.build import fit_refiner, load_refiner, method_config, refiner_class
+from models.refiners.config import MethodConfig, RefinerConfig
 from models.refiners.crops import CropConfig, Crops, to_rgb, to_tensor
+from models.refiners.histogram import HistogramRefiner
 from models.refiners.pictures import Pictures, read_label_map, require_known_ids
-from models.refiners.refiner import fill
+from models.refiners.tensor_file import fill
 from models.refiners.tiling import reach_px, tiled
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -273,6 +274,40 @@ def test_settings_change_a_preset_by_name_and_an_unknown_one_is_refused():
         method_config(RefinerConfig(kind="fda", settings={"betta": 0.05}))
     with pytest.raises(InputError, match="the kind none is unknown"):
         refiner_class("none")
+
+
+def test_changes_within_a_group_of_settings_leave_the_rest_of_it():
+    """Settings hold groups, such as the crops of a training."""
+
+    class Grouped(MethodConfig):
+        crops: CropConfig = CONFIG
+        steps: int = 10
+
+    class Stub(HistogramRefiner):
+        config_type = Grouped
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.refiners.build.refiner_class", lambda kind: Stub)
+        config = method_config(RefinerConfig(kind="simgan", steps=7, settings={"crops": {"batch": 9}}))
+    assert config.model_dump() == {"crops": CONFIG.model_copy(update={"batch": 9}).model_dump(), "steps": 7}
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_only_a_method_that_asks_the_gate_is_given_it(asks, tmp_path):
+    given: dict[str, object] = {}
+
+    class Stub(HistogramRefiner):
+        asks_gate = asks
+
+        @classmethod
+        def fit(cls, *places, **options):
+            given.update(options)
+
+    pictures = Pictures.of_folder(folder_of(tmp_path))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("models.refiners.build.refiner_class", lambda kind: Stub)
+        fit_refiner(RefinerConfig(kind="histogram"), pictures, pictures, tmp_path, seed=0, gate=lambda refiner: True)
+    assert ("gate" in given) == asks
 
 
 # Tiles

@@ -2,6 +2,7 @@
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -9,7 +10,7 @@ from dataset.errors import InputError
 
 from .config import MethodConfig, RefinerConfig, RefinerKind
 from .pictures import Pictures
-from .refiner import OnLog, OnSamples, Refiner, read_content
+from .refiner import Gate, OnLog, OnSamples, Refiner, read_content
 
 CLASSES: dict[RefinerKind, tuple[str, str]] = {
     "lab": ("lab", "LabRefiner"),
@@ -37,11 +38,21 @@ def method_config(config: RefinerConfig) -> MethodConfig:
     if config.steps is not None and "steps" in kind.model_fields:  # training-free methods have none
         changes["steps"] = config.steps
     try:
-        return kind.model_validate(kind.preset(config.preset).model_dump() | changes)
+        return kind.model_validate(_changed(kind.preset(config.preset).model_dump(), changes))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(["refiner", "settings", *map(str, first["loc"])])
         raise InputError(place, first["msg"], f"{config.kind} has {', '.join(kind.model_fields)}") from None
+
+
+def _changed(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """settings with the changes, also those within a group of settings; all others stay."""
+    groups = {
+        name: _changed(settings[name], value)
+        for name, value in changes.items()
+        if isinstance(value, dict) and isinstance(settings.get(name), dict)
+    }
+    return settings | changes | groups
 
 
 def fit_refiner(
@@ -53,12 +64,14 @@ def fit_refiner(
     seed: int,
     weights: Path | str | None = None,
     detector: Path | None = None,
+    gate: Gate | None = None,
     on_log: OnLog | None = None,
     on_samples: OnSamples | None = None,
     progress: bool = True,
 ) -> Refiner:
-    """Fit the refiner that `config` names; see Refiner.fit."""
-    return refiner_class(config.kind).fit(
+    """Fit the refiner that `config` names; see Refiner.fit. gate: for methods that ask one, ignored by the others."""
+    kind = refiner_class(config.kind)
+    return kind.fit(
         source,
         target,
         out,
@@ -69,6 +82,7 @@ def fit_refiner(
         on_log=on_log,
         on_samples=on_samples,
         progress=progress,
+        **({"gate": gate} if kind.asks_gate else {}),
     )
 
 

@@ -20,6 +20,7 @@ FORMAT = "hardcase-refiner-1"
 LAYOUT = {"kind", "config", "provenance", "state"}
 OnLog = Callable[[int, dict[str, float]], None]
 OnSamples = Callable[[int, np.ndarray], None]
+Gate = Callable[["Refiner"], bool]  # whether labels survive what this refiner does to pictures
 
 
 class Refiner(ABC):
@@ -28,6 +29,7 @@ class Refiner(ABC):
     kind: ClassVar[str]
     config_type: ClassVar[type[MethodConfig]]
     needs_semantic: ClassVar[bool] = False
+    asks_gate: ClassVar[bool] = False  # whether `fit` takes a `gate`: Gate, and keeps no state that fails it if it can
 
     def __init__(self, config: MethodConfig, provenance: dict[str, Any]):
         self.config, self.provenance = config, provenance
@@ -91,7 +93,7 @@ class Refiner(ABC):
             {
                 "format": FORMAT,
                 "kind": self.kind,
-                "config": self.config.model_dump(),
+                "config": self.config.model_dump(mode="json"),
                 "provenance": self.provenance,
                 "state": self.state(),
             },
