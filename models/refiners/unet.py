@@ -1,0 +1,85 @@
+"""pix2pix's generator: an encoder and a decoder with a link at every size (Isola et al. 2017, 'unet_256').
+
+Each level halves the picture: eight bring 256 pixels down to one, 512 need a ninth.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from .picture_norm import PictureNorm
+
+WIDEST = 8  # the levels stop getting wider at this multiple of the first
+LEAK = 0.2
+
+
+class UNet(nn.Module):
+    """(B, planes, H, W) -> (B, 3, H, W) in [-1, 1]; H and W are multiples of `multiple_px`.
+
+    Dropout, which the paper uses as its noise, is on while training and off afterwards: at test time it changed the
+    pictures little in the paper, and masks drawn anew in each tile would show as seams.
+    """
+
+    def __init__(self, planes: int, width: int = 64, levels: int = 8, dropout: float = 0.5):
+        super().__init__()
+        widths = [width * min(2**level, WIDEST) for level in range(levels)]
+        down, up = [], []
+        for level, wide in enumerate(widths):
+            outermost, innermost = level == 0, level == levels - 1
+            normed = not (outermost or innermost)  # the innermost map may be one pixel, whose variance is 0
+            down.append(
+                nn.Sequential(
+                    nn.Identity() if outermost else nn.LeakyReLU(LEAK),
+                    nn.Conv2d(planes if outermost else widths[level - 1], wide, 4, 2, 1, bias=not normed),
+                    PictureNorm(wide, affine=True) if normed else nn.Identity(),
+                )
+            )
+            linked = wide if innermost else 2 * wide  # the link beside what comes up
+            if outermost:
+                up.append(nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(linked, 3, 4, 2, 1), nn.Tanh()))
+            else:
+                narrower = widths[level - 1]
+                # Levels between the innermost and the widest but one's end, as the authors' code has it.
+                dropped = not innermost and narrower == wide
+                up.append(
+                    nn.Sequential(
+                        nn.ReLU(),
+                        nn.ConvTranspose2d(linked, narrower, 4, 2, 1, bias=False),
+                        PictureNorm(narrower, affine=True),
+                        nn.Dropout(dropout) if dropped else nn.Identity(),
+                    )
+                )
+        self.down, self.up = nn.ModuleList(down), nn.ModuleList(up)
+        self.apply(start_small)
+
+    @property
+    def multiple_px(self) -> int:
+        """Widths and heights that it can halve at every level."""
+        return 2 ** len(self.down)
+
+    @property
+    def halo_px(self) -> int:
+        """How far a pixel of the picture can reach in the painting, rounded up to whole steps of the innermost level.
+
+        A 4x4 convolution reads 1.5 of its own pixels to each side, a transposed one 1 of its input's: over all levels
+        1.5 (2^n - 1) + (2^(n+1) - 2) < 3.5 * 2^n.
+        """
+        return 4 * self.multiple_px
+
+    def forward(self, x: Tensor) -> Tensor:
+        links = []
+        for level in self.down:
+            x = level(x)
+            links.append(x)
+        for level, link in zip(reversed(self.up), reversed(links), strict=True):
+            x = level(x if link is x else torch.cat([link, x], 1))
+        return x
+
+
+def start_small(module: nn.Module) -> None:
+    """The first weights of GANs since DCGAN: normal with deviation 0.02, norms' scale about 1, shifts 0."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, PictureNorm) and module.weight is not None:
+        nn.init.normal_(module.weight, 1.0, 0.02)
