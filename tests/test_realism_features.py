@@ -118,7 +118,7 @@ def detector_file(request, tmp_path_factory):
 def test_a_detectors_features_are_the_means_of_its_last_two_stages_under_its_digest(detector_file):
     path, model = detector_file
     extract = Trunk(path, "cpu")
-    assert extract.name == f"detector:{checkpoint.digest(path)[:8]}"
+    assert extract.name == f"detector:{str(checkpoint.digest(path))[:8]}"
     seen = {}
     trunk = model.eval().trunk
     for name in ("layer3", "layer4"):
@@ -166,8 +166,8 @@ SMALL = PixelClassifierConfig(steps=40, batch=16, crop_px=32, test_crops=2, lear
 
 def judged(real: list[np.ndarray], other: list[np.ndarray], config: PixelClassifierConfig, seed: int = 0):
     groups = np.repeat(np.arange(len(real) // 4), 4).astype(str)
-    folds = two_sided_folds(groups, groups, 2, seed=0)
-    return pixel_scores(Made(real), Made(other), *folds, View(64, 48), config, seed=seed, progress=False)
+    ours, theirs = two_sided_folds(groups, groups, 2, seed=0)
+    return pixel_scores(Made(real), Made(other), ours, theirs, View(64, 48), config, seed=seed, progress=False)
 
 
 @pytest.mark.usefixtures("one_thread")

@@ -54,7 +54,9 @@ def scene_folds(group: np.ndarray, folds: int, seed: int) -> np.ndarray:
     return of_group[index]
 
 
-def two_sided_folds(real_group: np.ndarray, other_group: np.ndarray, folds: int, seed: int) -> tuple[np.ndarray, ...]:
+def two_sided_folds(
+    real_group: np.ndarray, other_group: np.ndarray, folds: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Folds that each hold images of both sides, at most `folds`, fewer where a side has fewer groups: two (N,) int.
 
     InputError where a side has a single group.
