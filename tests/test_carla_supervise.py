@@ -191,6 +191,16 @@ def test_a_restart_command_that_fails_is_named_with_what_it_said(carla):
         carla.backend(restart_command="ls no-such-file").render(scene(1))
 
 
+def test_a_server_whose_restart_failed_is_not_held_any_longer(carla):
+    carla.servers[0].plan("die")
+    backend = carla.backend(restart_command="false")
+    with pytest.raises(InputError, match="restart_command"):
+        backend.render(scene(1))
+    claim = Pool(servers_of(carla.address()), carla.folder / "locks").hold(servers_of(carla.address())[0])
+    assert claim is not None and claim.why == "its restart failed"
+    claim.close()
+
+
 def test_a_server_is_restarted_after_so_many_maps(carla):
     command = f"touch {carla.folder}/restarted-{{port}}"
     backend = carla.backend(restart_command=command, maps_before_restart=1)
@@ -224,6 +234,22 @@ def test_an_idle_client_gives_its_server_to_one_that_waits(carla):
     first.render(scene(1))
     second.render(scene(2))
     assert carla.servers[0].log()[1:] == [scene(1).scene_id, "close", *carla.servers[0].log()[3:]]
+
+
+def test_an_idle_client_goes_on_looking_for_one_that_waits_after_a_fault_of_the_system(carla, monkeypatch, caplog):
+    first, second = carla.backend(), carla.backend()
+    wanted, faults = first._pool.wanted, [OSError(24, "Too many open files")] * 2
+
+    def looked(server):
+        if faults:
+            raise faults.pop()
+        return wanted(server)
+
+    monkeypatch.setattr(first._pool, "wanted", looked)
+    first.render(scene(1))
+    second.render(scene(2))
+    assert len(carla.servers[0].pictures()) == 2
+    assert [record.args[1].errno for record in caplog.records] == [24], "told once, not at each look"
 
 
 def test_scenes_that_carla_cannot_show_are_reported_and_the_others_are_not_lost(carla):

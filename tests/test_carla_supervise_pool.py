@@ -91,6 +91,14 @@ def test_locks_lie_in_a_folder_that_only_their_user_can_write_into(tmp_path, mon
         Pool(servers_of("carla://127.0.0.1:1"))
 
 
+@pytest.mark.parametrize("below", ["", "locks"])
+def test_a_file_in_the_place_of_the_locks_folder_is_named(tmp_path, below):
+    (tmp_path / "file").write_text("something")
+    with pytest.raises(InputError, match=r"file.*no folder for the locks.*[Rr]emove what is there"):
+        Pool(servers_of("carla://127.0.0.1:1"), tmp_path / "file" / below)
+    assert (tmp_path / "file").read_text() == "something"
+
+
 def test_a_folder_that_others_may_write_into_is_taken_from_them(tmp_path):
     tmp_path.chmod(0o777)
     Pool(servers_of("carla://127.0.0.1:1"), tmp_path)

@@ -114,7 +114,7 @@ class Pool:
     def __init__(self, servers: Sequence[Server], folder: Path | None = None):
         """`folder` holds the lock files: by default one of this user, for all of his runs on this machine.
 
-        Raises InputError where the folder is somebody else's.
+        Raises InputError where the folder is somebody else's, or cannot be made.
         """
         self.servers = tuple(servers)
         self._folder = folder or Path(tempfile.gettempdir()) / f"hardcase-carla-{os.getuid()}"
@@ -202,8 +202,12 @@ class Pool:
 
 def _make_own(folder: Path) -> None:
     """A folder that only we can write into: others could plant links there. Raises InputError."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.lstat()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:  # a file is in its place, its parents are not ours, or the disk is full
+        problem = f"no folder for the locks of CARLA's servers can be made ({error.strerror})"
+        raise InputError(folder, problem, "remove what is there, or set TMPDIR to a folder of your own") from error
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise InputError(folder, "is no folder of this user's own", "remove it, or set TMPDIR to a folder of your own")
     if found.st_mode & 0o022:

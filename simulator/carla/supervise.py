@@ -5,6 +5,7 @@ new client on the same server, then on another; a server that is gone is restart
 down. So a scene is rendered once, or an error says what happened: none is lost.
 """
 
+import logging
 import threading
 import time
 from pathlib import Path
@@ -20,6 +21,7 @@ from simulator.carla.restart import restart
 from simulator.carla.supervision import SupervisionConfig
 from simulator.scene import Scene
 
+LOG = logging.getLogger(__name__)
 CLIENT = ("simulator.carla.backend", "CarlaBackend")
 IDLE_S = 1.0  # a server that is not used for so long is free for who waits for one
 
@@ -161,7 +163,12 @@ class SupervisedCarla:
     def _restart(self, claim: Claim) -> None:
         command = self._supervision.restart_command
         assert command is not None
-        if restart(claim.server, command, self._supervision.server_timeout_s):
+        try:
+            answered = restart(claim.server, command, self._supervision.server_timeout_s)
+        except BaseException:  # the user's to mend; nobody is served by a dead server that we hold
+            self._leave_alone(claim, "its restart failed")
+            raise
+        if answered:
             claim.restarted()
         else:
             self._leave_alone(claim, "it did not answer after its restart")
@@ -193,9 +200,15 @@ class SupervisedCarla:
             time.sleep(2 * POLL_S)  # or we would be the first to take it again
 
     def _hand_over_when_idle(self) -> None:
+        told = False
         while not self._closed.wait(IDLE_S / 4):
             if time.monotonic() - self._used_s > IDLE_S and self._busy.acquire(blocking=False):
                 try:
                     self._hand_over()
+                    told = False
+                except OSError as error:  # too many open files, a full disk: it may pass, and others wait for us
+                    if not told:
+                        LOG.warning("%s: the idle server cannot be handed over now (%s)", self._address, error)
+                    told = True
                 finally:
                     self._busy.release()
