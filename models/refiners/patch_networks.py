@@ -26,6 +26,8 @@ class SameConv2d(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, lean_left: bool = False):
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride)
+        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")  # torch's own starts a discriminator half blind
+        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
         self.kernel, self.stride, self.lean_left = kernel, stride, lean_left
 
     def forward(self, x: Tensor) -> Tensor:

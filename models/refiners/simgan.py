@@ -22,6 +22,7 @@ from .training import autocast, run_lesson, seeded, training_device
 
 Gate = Callable[[Refiner], bool]  # whether labels survive what this refiner does to pictures
 TILE_PX = 1024
+SAVE_EVERY = 100  # a save costs little beside the steps of a minute
 
 
 class SimganConfig(PatchConfig):
@@ -52,8 +53,8 @@ class SimganConfig(PatchConfig):
             imitation_steps=0,
             telling_steps=50,
             steps=250,
-            refiner_rate=5e-4,
-            discriminator_rate=5e-4,
+            refiner_rate=1e-3,
+            discriminator_rate=1e-3,
             l1=1.0,
             history=128,
             choose_every=25,
@@ -124,6 +125,8 @@ class SimganRefiner(Refiner):
                 "detector": checkpoint.digest(detector),
                 "gate": gate is not None,
             },
+            save_every=SAVE_EVERY,
+            sample_every=SAVE_EVERY,
             on_log=on_log,
             on_samples=on_samples,
             progress=progress,
