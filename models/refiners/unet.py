@@ -58,12 +58,13 @@ class UNet(nn.Module):
 
     @property
     def halo_px(self) -> int:
-        """How far a pixel of the picture can reach in the painting, rounded up to whole steps of the innermost level.
+        """How far the painting of a block of `multiple_px` looks, where tiles begin at such multiples.
 
-        A 4x4 convolution reads 1.5 of its own pixels to each side, a transposed one 1 of its input's: over all levels
-        1.5 (2^n - 1) + (2^(n+1) - 2) < 3.5 * 2^n.
+        Transposed 4x4 convolutions of stride 2 read the cell that a pixel lies in and one next to it, at every level;
+        so a block reads its own innermost cell and the two around it, and each of these sees 1.5 (2^n - 1) pixels
+        beyond its middle: 2 * 2^n - 1 from the block's border.
         """
-        return 4 * self.multiple_px
+        return 2 * self.multiple_px
 
     def forward(self, x: Tensor) -> Tensor:
         links = []
