@@ -156,6 +156,25 @@ def test_a_batch_follows_from_its_step_and_not_from_what_was_asked_before(tmp_pa
     assert not torch.equal(last.rgb, Crops(pictures, CONFIG, 3, 1).batch(8).rgb)
 
 
+def test_threads_change_no_batch_whatever_is_asked_for_next(tmp_path):
+    pictures = Pictures.of_folder(folder_of(tmp_path, 5))
+    alone, ahead = Crops(pictures, CONFIG, 3, 0, threads=0), Crops(pictures, CONFIG, 3, 0, threads=2)
+    for step in (0, 1, 2, 7, 7, 3):
+        ours, theirs = alone.batch(step), ahead.batch(step)
+        assert torch.equal(ours.rgb, theirs.rgb) and ours.rows == theirs.rows
+
+
+def test_what_a_thread_cannot_read_is_told_by_the_batch_that_needs_it(tmp_path):
+    pictures = Pictures.of_folder(folder_of(tmp_path, 4))
+    crops = Crops(pictures, CONFIG.model_copy(update={"batch": 1}), 0, 0, threads=1)
+    first, second = (crops.batch(step).rows[0] for step in (0, 1))
+    (tmp_path / f"{second}.png").write_bytes(b"cut")
+    crops = Crops(pictures, crops.config, 0, 0, threads=1)
+    assert crops.batch(0).rows == [first]
+    with pytest.raises(InputError, match=f"{second}.png: the image does not decode"):
+        crops.batch(1)
+
+
 def test_an_epoch_shows_each_picture_once_and_the_next_in_another_order(tmp_path):
     crops = Crops(Pictures.of_folder(folder_of(tmp_path, 6)), CONFIG, 0, 0)
     epochs = [[row for step in range(3 * e, 3 * e + 3) for row in crops.batch(step).rows] for e in range(3)]

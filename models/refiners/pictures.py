@@ -32,7 +32,8 @@ class _Source(Protocol):
 class Pictures:
     """Images of a source by row, with their label maps where there are any. Cheap to pickle and to cut into subsets.
 
-    `digest` (sha256) covers names and sizes of the files, not their pixels; moved data stays the same data.
+    `digest` (sha256) covers names and sizes of the files, not their pixels; moved data stays the same data. That of a
+    data set is the store's own, which does not know of label maps.
     """
 
     def __init__(self, source: _Source, rows: np.ndarray | None = None):
