@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from PIL import Image
 
+from .held_out import ENOUGH_GROUPS
+
 PIXELS_PX, EDGES_PX, CELL_PX, DIRECTIONS = 32, 64, 8, 8
 CHUNK = 256  # training pictures compared at a time, so that memory does not grow with their number
 BOOTSTRAPS = 1000
@@ -102,11 +104,13 @@ def copying(
 ) -> Copying:
     """What the distances to the nearest training picture say: (samples,) and (held-out pictures,).
 
-    groups: the drive of each held-out picture. The interval draws whole drives, as pictures of one are much alike.
+    groups: the drive of each held-out picture. The interval draws whole drives, as pictures of one are much alike;
+    of fewer than 20 drives it draws single pictures, and is then too narrow.
     """
     ours, theirs = sample_distances, held_out_distances
     rng = np.random.default_rng([seed, 3])
     _, group_of = np.unique(np.asarray(groups, np.str_), return_inverse=True)
+    group_of = group_of if group_of.max() + 1 >= ENOUGH_GROUPS else np.arange(len(theirs))
     of_group = [np.flatnonzero(group_of == group) for group in range(group_of.max() + 1)]
     draws = []
     for _ in range(BOOTSTRAPS):
