@@ -8,13 +8,14 @@ from tasks.campaign import Campaign
 from tasks.comparison import compare_arms, learner
 from tasks.config import CampaignConfig
 from tasks.data import Data, prepare_data
-from tasks.layout import ARMS, BASELINE, IMITATION, RANDOM, REAL
+from tasks.layout import BASELINE, IMITATION, RANDOM, REAL, REFINED
 from tasks.learn import detect, detections_of, train_detector, training_of
 from tasks.lock import locked
 from tasks.log import say
 from tasks.mining import choose_failures, mine_failures, nothing_left
 from tasks.mixing import mix_under_cap
 from tasks.publish import publish_campaign, publish_cycle
+from tasks.refining import fit_refiner_of_cycle, refine_scenes, require_refiner
 from tasks.scenes import random_scenes, recreate_scenes, synthetic_of
 from tasks.steps import Step
 from tasks.stopping import why_stop
@@ -49,6 +50,7 @@ def turn(config: CampaignConfig, number: int) -> str | None:
 
     Returns why the campaign ends here, None while it may go on.
     """
+    require_refiner(config.refiner)
     opened = Campaign.open(config)
     with locked(opened.run.folder):
         data = prepare_data(opened)
@@ -73,7 +75,9 @@ def baseline(opened: Campaign, data: Data) -> None:
 
 
 def imitate(opened: Campaign, data: Data, number: int) -> str | None:
-    """One turn of the loop, with its two control arms. Every arm trains for the same steps.
+    """One turn of the loop, with its control arms, and one whose scenes are refined where that is asked for.
+
+    Every arm trains for the same steps.
 
     Returns why nothing was done, where no failure is left that a scene could answer.
     """
@@ -84,15 +88,19 @@ def imitate(opened: Campaign, data: Data, number: int) -> str | None:
     if (nothing := nothing_left(chosen)) is not None:
         return nothing
     recreated = recreate_scenes(opened, now, data, chosen)
-    random = random_scenes(opened, now, data, like=recreated)
+    scenes = {IMITATION: recreated, RANDOM: random_scenes(opened, now, data, like=recreated)}
+    if REFINED in now.arms:
+        mined = training_of(before, learner(before), seed=0)
+        refiner = fit_refiner_of_cycle(opened, now, data, recreated, mined)
+        scenes[REFINED] = refine_scenes(opened, now, recreated, refiner, mined)
 
     train_on = {REAL: data.train}
-    for arm, synthetic in ((IMITATION, recreated), (RANDOM, random)):
+    for arm, synthetic in scenes.items():
         mixed = mix_under_cap(opened, now, arm, data, [*synthetic_of(now, arm), synthetic])
         train_on[arm] = mixed.folder / "store"
 
-    detections: dict[str, list[Step]] = {arm: [] for arm in ARMS}
-    for arm in ARMS:
+    detections: dict[str, list[Step]] = {arm: [] for arm in now.arms}
+    for arm in now.arms:
         for seed in opened.seeds:
             start = training_of(before, arm if number > 1 else BASELINE, seed)
             detector = train_detector(opened, now, arm, seed, train_on[arm], init=start)

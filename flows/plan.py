@@ -4,8 +4,8 @@ from rich.console import Console
 from rich.table import Table
 
 from dataset.store import Dataset
+from tasks.campaign import arms_of
 from tasks.config import CampaignConfig
-from tasks.layout import ARMS
 
 # Megapixels a second, measured on two cores of a current server processor (AVX-512 BF16), ResNet-18 at stride 8.
 TRAINED_MPX_S, DETECTED_MPX_S, RENDERED_MPX_S = 1.7, 3.5, 0.21
@@ -15,7 +15,7 @@ def price(config: CampaignConfig, cycles: int) -> str:
     """A table of what a run of so many cycles costs; where the data was not read yet, frames are counted then."""
     frames = _frames(config)
     pixels = config.detector.input_width_px * config.detector.input_height_px / 1e6
-    seeds, arms = config.loop.training_seeds, len(ARMS)
+    seeds, arms = config.loop.training_seeds, len(arms_of(config))
     scenes = config.mining.max_failures * config.simulator.recreate.variants
     rendered_mpx = _rendered_px(config) / 1e6
     renders = cycles * 2 * scenes + (config.stand_in.frames if config.stand_in else 0)
@@ -31,6 +31,8 @@ def price(config: CampaignConfig, cycles: int) -> str:
     table = Table("stage", "amount", "minutes", title=f"{config.name}: {cycles} cycles, {arms} arms, {seeds} seeds")
     table.add_row("render", f"up to {renders} frames of {rendered_mpx:.2f} megapixels", f"{minutes['render']:.1f}")
     table.add_row("train", f"{steps} steps, {images} images of {pixels:.2f} megapixels", f"{minutes['train']:.1f}")
+    if config.refiner.kind != "none":
+        table.add_row("refine", f"{cycles} fits of {config.refiner.kind}, {config.refiner.preset}: not priced", "?")
     detect = "the data was not read yet" if detections is None else f"{detections} images"
     table.add_row("detect", detect, f"{minutes['detect']:.1f}")
     table.add_row("in all", "", f"{sum(minutes.values()):.0f}")

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from dataset.errors import InputError
 from tasks.config import CampaignConfig
-from tasks.layout import Cycle, Run
+from tasks.layout import ARMS, ARMS_WITH_REFINED, Cycle, Run
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Campaign:
     @staticmethod
     def open(config: CampaignConfig) -> "Campaign":
         """The campaign's folder, made where it is new; the resolved configuration is saved in it."""
-        run = Run((config.runs / config.name).absolute())
+        run = Run((config.runs / config.name).absolute(), arms_of(config))
         if run.config.exists():
             _refuse_other_data(_read(run.config), config, run)
         run.folder.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,8 @@ class Campaign:
         run = Run(folder.absolute())
         if not run.config.exists():
             raise InputError(folder, "is not the folder of a run (no config.yaml)", "name one, e.g. runs/demo")
-        return Campaign(_read(run.config), run)
+        config = _read(run.config)
+        return Campaign(config, Run(run.folder, arms_of(config)))
 
     def cycle(self, number: int) -> Cycle:
         return self.run.cycle(number)
@@ -42,6 +43,11 @@ class Campaign:
     @property
     def seeds(self) -> range:
         return range(self.config.loop.training_seeds)
+
+
+def arms_of(config: CampaignConfig) -> tuple[str, ...]:
+    """The arms of each cycle: one more where a refiner is on."""
+    return ARMS if config.refiner.kind == "none" else ARMS_WITH_REFINED
 
 
 def _read(path: Path) -> CampaignConfig:

@@ -15,7 +15,7 @@ from evaluation.fix_rate import fix_rate
 from evaluation.seeds import interval_over_seeds, paired_difference_over_seeds
 from tasks.campaign import Campaign
 from tasks.data import Data
-from tasks.layout import ARMS, BASELINE, IMITATION, RANDOM, REAL, Cycle
+from tasks.layout import BASELINE, IMITATION, RANDOM, REAL, REFINED, Cycle
 from tasks.log import say
 from tasks.mining import failures_of
 from tasks.mixing import summary_of
@@ -24,6 +24,7 @@ from tasks.steps import Step, code_digest, file_digest, finished, run_step
 METRICS = ("mAP", "AP50")  # those that get intervals; the others are reported as they are
 BINS = ("kind", "category", "distance", "occlusion", "truncation", "height", "time_of_day", "weather")
 CHAMPION = "champion"
+REFINING = "refining"  # gains of the refined arm over imitation, where there is one
 
 
 @task(cache_policy=NO_CACHE, task_run_name="compare-arms")
@@ -43,10 +44,17 @@ def compare_arms(campaign: Campaign, cycle: Cycle, data: Data, detections: dict[
         }
         if cycle.number > 0:
             record["gains"] = {
-                other: {split: _gain(campaign, cycle, other, where, arm, split, judges[split]) for split in judges}
+                other: {
+                    split: _gain(campaign, (where, arm), (cycle, IMITATION), split, judges[split]) for split in judges
+                }
                 for other, (where, arm) in opponents(cycle).items()
             }
-            record["mix"] = {arm: summary_of(cycle, arm) for arm in (IMITATION, RANDOM)}
+            record["mix"] = {arm: summary_of(cycle, arm) for arm in cycle.mixed_arms}
+            if REFINED in cycle.arms:
+                record[REFINING] = {
+                    split: _gain(campaign, (cycle, IMITATION), (cycle, REFINED), split, judges[split])
+                    for split in judges
+                }
             _write_fix_rates(cycle, data, folder)
         record[CHAMPION] = crown(cycle, record)
         partial = folder / "metrics.partial"
@@ -60,7 +68,7 @@ def compare_arms(campaign: Campaign, cycle: Cycle, data: Data, detections: dict[
         detections={arm: [step.digest for step in steps] for arm, steps in detections.items()},
         earlier=[file_digest(cycle.run.cycle(n).comparison / "metrics.json") for n in range(cycle.number)],
         failures=None if cycle.number == 0 else finished(cycle.failures).digest,
-        mix=[] if cycle.number == 0 else [finished(cycle.mix(arm)).digest for arm in (IMITATION, RANDOM)],
+        mix=[finished(cycle.mix(arm)).digest for arm in cycle.mixed_arms],
         data=data.digest,
         samples=campaign.config.loop.bootstrap_samples,
         code=code_digest("evaluation", "dataset"),
@@ -79,7 +87,11 @@ def val_map(cycle: Cycle, arm: str) -> float:
 
 
 def learner(cycle: Cycle) -> str:
-    """The arm whose detector the next cycle mines and goes on from."""
+    """The arm whose detector the next cycle mines, and which may become champion.
+
+    It stays imitation where a refiner is on: taking the better of two arms on val would favour whichever was lucky
+    there, and the record of what refining gained is only fair while nothing depends on it.
+    """
     return BASELINE if cycle.number == 0 else IMITATION
 
 
@@ -111,15 +123,14 @@ def _score(campaign: Campaign, cycle: Cycle, arm: str, split: str, store: Path) 
 
 
 def _gain(
-    campaign: Campaign, cycle: Cycle, other: str, where: Cycle, arm: str, split: str, store: Path
+    campaign: Campaign, before: tuple[Cycle, str], after: tuple[Cycle, str], split: str, store: Path
 ) -> dict[str, Any]:
-    before = detection_files(campaign, where, arm, split)
-    after = detection_files(campaign, cycle, IMITATION, split)
+    """By how much the detectors of one cycle's arm are better than those of another's."""
+    files = [detection_files(campaign, cycle, arm, split) for cycle, arm in (before, after)]
     samples = campaign.config.loop.bootstrap_samples
     dataset = Dataset.open(store)
     return {
-        metric: asdict(paired_difference_over_seeds(dataset, before, after, metric, samples=samples))
-        for metric in METRICS
+        metric: asdict(paired_difference_over_seeds(dataset, *files, metric, samples=samples)) for metric in METRICS
     }
 
 
@@ -127,7 +138,7 @@ def _write_fix_rates(cycle: Cycle, data: Data, folder: Path) -> None:
     """Of the failures mined for this cycle, how many each arm no longer makes (seed 0: the detector that was mined)."""
     pool, failures, before = Dataset.open(data.pool), failures_of(cycle), cycle.run.cycle(cycle.number - 1)
     mined = before.detections(learner(before), 0) / "pool.parquet"
-    for arm in ARMS:
+    for arm in cycle.arms:
         after = cycle.detections(arm, 0) / "pool.parquet"
         for by in BINS:
             pq.write_table(fix_rate(pool, failures, mined, after, by=by), folder / f"fix_rate_{arm}_by_{by}.parquet")

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from dataset.errors import InputError
 from models.detector.config import DetectorConfig, TrainConfig
+from models.refiners.config import GateConfig, RefinerConfig
 from simulator.carla.config import CarlaConfig
 from simulator.carla.pool import SCHEME, servers_of
 from simulator.carla.supervision import SupervisionConfig
@@ -125,6 +126,21 @@ class SimulatorConfig(Settings):
         return self.address != EMBEDDED
 
 
+class RefiningConfig(RefinerConfig):
+    """What makes a cycle's renders look more real: a further arm trains on them, so that the campaign shows its worth.
+
+    Fitted anew in each cycle on its own renders and the pool's real images; never on those of val or test.
+    """
+
+    weights: str | None = Field(
+        default=None,
+        description="Inception v3's state dict, for refiners that learn by features; None: the detector's backbone",
+    )
+    gate: GateConfig = Field(
+        default=GateConfig(), description="From what on a refined image is blended back towards its render, or dropped"
+    )
+
+
 class LoopConfig(Settings):
     """When the loop ends and how its arms are trained."""
 
@@ -175,6 +191,7 @@ class CampaignConfig(Settings):
     retrain: TrainConfig = TrainConfig()
     mining: MiningConfig = MiningConfig()
     simulator: SimulatorConfig = SimulatorConfig()
+    refiner: RefiningConfig = RefiningConfig()
     loop: LoopConfig = LoopConfig()
     mlflow: MlflowConfig = MlflowConfig()
 

@@ -11,7 +11,9 @@
         failures/                        failures.parquet: mined on the pool with the previous cycle's detector
         scenes/                          chosen.json: the ids of the failures that are re-created
         synthetic/{imitation,random}/    rendered frames of this cycle: a dataset store, images, scenes, checks
-        mix/{imitation,random}/          what trains: real and synthetic under the cap
+        refiner/                         refiner.pt: fitted on imitation's frames and the pool's images (refiner.kind)
+        synthetic/refined/               imitation's frames after the refiner: a store, gate.parquet, provenance.parquet
+        mix/{imitation,refined,random}/  what trains: real and synthetic under the cap
         comparison/                      metrics.json, fix_rate.parquet
       report/report.html
 Each of these folders is a step (tasks/steps.py) and holds its record in step.json.
@@ -20,8 +22,9 @@ Each of these folders is a step (tasks/steps.py) and holds its record in step.js
 from dataclasses import dataclass
 from pathlib import Path
 
-IMITATION, RANDOM, REAL = "imitation", "random", "real"
+IMITATION, REFINED, RANDOM, REAL = "imitation", "refined", "random", "real"
 ARMS = (IMITATION, RANDOM, REAL)  # the arm that the method proposes, and its two controls
+ARMS_WITH_REFINED = (IMITATION, REFINED, RANDOM, REAL)  # where a refiner is on: imitation's frames, refined
 BASELINE = "baseline"
 
 
@@ -53,6 +56,10 @@ class Cycle:
         return self.folder / "failures"
 
     @property
+    def refiner(self) -> Path:
+        return self.folder / "refiner"
+
+    @property
     def scenes(self) -> Path:
         return self.folder / "scenes"
 
@@ -63,14 +70,20 @@ class Cycle:
     @property
     def arms(self) -> tuple[str, ...]:
         """The arms whose detectors this cycle trains."""
-        return (BASELINE,) if self.number == 0 else ARMS
+        return (BASELINE,) if self.number == 0 else self.run.arms
+
+    @property
+    def mixed_arms(self) -> tuple[str, ...]:
+        """Those of them that train on synthetic frames too."""
+        return tuple(arm for arm in self.arms if arm not in (BASELINE, REAL))
 
 
 @dataclass(frozen=True)
 class Run:
-    """The folder of one campaign."""
+    """The folder of one campaign, and the arms that its configuration asks of each cycle."""
 
     folder: Path
+    arms: tuple[str, ...] = ARMS
 
     @property
     def name(self) -> str:

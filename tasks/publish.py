@@ -14,11 +14,12 @@ from dataset.store import Dataset
 from evaluation.calibration import calibration
 from simulator.carla.losses import LOSSES, losses_by_kind
 from tasks.campaign import Campaign
-from tasks.comparison import CHAMPION, metrics_of
+from tasks.comparison import CHAMPION, REFINING, metrics_of
 from tasks.data import Data
-from tasks.layout import IMITATION, RANDOM, Cycle
+from tasks.layout import IMITATION, RANDOM, REFINED, Cycle
 from tasks.learn import checkpoint_of, training_of
 from tasks.log import say
+from tasks.refining import gate_summary
 from tasks.report.page import write_report
 from tasks.report.plots import write_cycle_plots
 from tasks.steps import Step, file_digest, run_step
@@ -39,7 +40,9 @@ def publish_cycle(campaign: Campaign, cycle: Cycle, data: Data) -> Step:
             tracker.client.log_artifact(parent, str(campaign.run.config))
         _log_data(tracker, child, data)
         tracker.log_metrics(parent, per_cycle(record), step=cycle.number)
-        tracker.log_metrics(child, _scores(record) | _losses(cycle) | _calibration(cycle, data), step=cycle.number)
+        tracker.log_metrics(
+            child, _scores(record) | _losses(cycle) | _gate(cycle) | _calibration(cycle, data), step=cycle.number
+        )
         tracker.client.log_artifacts(child, str(cycle.comparison), "comparison")
         if cycle.number > 0:
             tracker.client.log_artifacts(child, str(cycle.failures), "failures")
@@ -77,6 +80,9 @@ def per_cycle(record: dict[str, Any]) -> dict[str, float]:
     for opponent, splits in record["gains"].items():
         for split, metrics in splits.items():
             values |= {f"{metric}_gain/{split}/against_{opponent}": gain["value"] for metric, gain in metrics.items()}
+    for split, metrics in record.get(REFINING, {}).items():
+        for metric, gain in metrics.items():
+            values[f"{metric}_gain/{split}/refined_against_imitation"] = gain["value"]
     values |= {f"synthetic_share/{arm}": mix["synthetic_share"] for arm, mix in record["mix"].items()}
     return values
 
@@ -109,6 +115,13 @@ def _losses(cycle: Cycle) -> dict[str, float]:
         for arm in (IMITATION, RANDOM)
         for kind, count in losses_by_kind(cycle.synthetic(arm) / LOSSES).items()
     }
+
+
+def _gate(cycle: Cycle) -> dict[str, float]:
+    """What became of the refined frames, e.g. `refined/keep`."""
+    if REFINED not in cycle.arms:
+        return {}
+    return {f"refined/{outcome}": count for outcome, count in gate_summary(cycle).outcomes.items()}
 
 
 def _log_data(tracker: Tracker, run_id: str, data: Data) -> None:

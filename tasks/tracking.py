@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
@@ -52,7 +53,7 @@ class Tracker:
 
     def __init__(self, campaign: Campaign):
         uri = tracking_uri(campaign.config)
-        self.client = _client(uri)
+        self.client = connect(uri)
         self.uri = redacted(uri)
         self._ids_file = campaign.run.folder / "mlflow.json"
         self._ids = self._known_ids()
@@ -92,13 +93,19 @@ class Tracker:
         metrics = [Metric(name, float(value), now_ms, step) for name, value in values.items() if value == value]
         self.client.log_batch(run_id, metrics=metrics)
 
-    def log_training(self, cycle: int, arm: str, seed: int, step: int, values: dict[str, float]) -> None:
-        """A point of the training curves, on the cycle's run."""
-        prefix = f"training/{arm}/seed-{seed}/"
+    def log_curves(self, run_id: str, prefix: str, step: int, values: dict[str, float]) -> None:
+        """A point of a training's curves, e.g. with the prefix `training/imitation/seed-0`."""
         try:
-            self.log_metrics(self.child(cycle), {prefix + name: value for name, value in values.items()}, step)
+            self.log_metrics(run_id, {f"{prefix}/{name}": value for name, value in values.items()}, step)
         except (MlflowException, OSError) as error:  # a point of a curve is not worth a training
-            say(f"MLflow did not take step {step} of {arm}: {str(error).splitlines()[0]}")
+            say(f"MLflow did not take step {step} of {prefix}: {str(error).splitlines()[0]}")
+
+    def log_sheet(self, run_id: str, folder: str, step: int, sheet: np.ndarray) -> None:
+        """A contact sheet (H, W, 3) uint8 of a training's present state."""
+        try:
+            self.client.log_image(run_id, sheet, f"{folder}/step-{step:06d}.png")
+        except (MlflowException, OSError) as error:
+            say(f"MLflow did not take the picture of step {step} of {folder}: {str(error).splitlines()[0]}")
 
     def finish(self, run_id: str, failed: bool = False) -> None:
         self.client.set_terminated(run_id, "FAILED" if failed else "FINISHED")
@@ -131,7 +138,7 @@ class Tracker:
 
 
 @cache
-def _client(uri: str) -> MlflowClient:
+def connect(uri: str) -> MlflowClient:
     """A client whose server (or database) has answered once."""
     if uri.startswith("sqlite:///"):
         Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ WIDTH, HEIGHT = 520, 270  # of a chart in its own units; the page scales it
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 30
 SHAPES = {
     "imitation": '<circle cx="{x:.1f}" cy="{y:.1f}" r="5"/>',
+    "refined": '<path d="M{x:.1f} {y:.1f}m-5 -4h10l-5 9z"/>',
     "random": '<path d="M{x:.1f} {y:.1f}m0 -6l6 6l-6 6l-6 -6z"/>',
     "real": '<path d="M{x:.1f} {y:.1f}m-4.5 -4.5h9v9h-9z"/>',
     "baseline": '<path d="M{x:.1f} {y:.1f}m0 -6l6 10h-12z"/>',
@@ -54,7 +55,7 @@ def by_cycle(lines: Mapping[str, Mapping[int, Interval]], label: str) -> Markup:
     step = (WIDTH - LEFT - RIGHT) / len(cycles)
 
     def x_of(cycle: int, arm: str) -> float:
-        beside = {"imitation": -1, "real": 1}.get(arm, 0)
+        beside = {"imitation": -1, "refined": -2, "real": 1}.get(arm, 0)
         return LEFT + step * (cycles.index(cycle) + 0.5) + beside * min(10, step / 8)
 
     def y_of(value: float) -> float:

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from tasks.comparison import REFINING
 from tasks.layout import ARMS, BASELINE, IMITATION, RANDOM, REAL
 from tasks.report.charts import Interval, known, outside_noise
 
@@ -74,6 +75,8 @@ def headline(records: list[dict[str, Any]]) -> list[str]:
     title = "the champion" if crowned else "the newest; none has beaten the baseline on val outside the noise"
     sentences = [f"Cycle {record['cycle']}'s detector ({title}) {reaches}."]
     sentences += [gain_sentence(record["gains"][other][split]["mAP"], CONTROLS[other]) for other in CONTROLS]
+    if REFINING in record:
+        sentences.append(refining_sentence(record[REFINING][split]["mAP"]))
     if split == "val":
         sentences.append("Val also decides when to stop and who is champion: a test split would be the fairer judge.")
     return sentences
@@ -85,6 +88,13 @@ def fix_sentence(fixed: dict[str, Interval]) -> str:
     return (
         f"Of the failures mined for that cycle it no longer makes {said[IMITATION]}; "
         f"training with random scenes mends {said[RANDOM]}, on real frames alone {said[REAL]}."
+    )
+
+
+def refining_sentence(gain: Interval) -> str:
+    """Whether refining the scenes paid, on top of rendering them."""
+    return gain_sentence(gain, "the same training with the scenes as they were rendered").replace(
+        "It", "The arm with refined scenes", 1
     )
 
 

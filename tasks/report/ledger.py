@@ -17,6 +17,7 @@ PLACES = (
     ("cycle-*/failures/failures.parquet", "every failure, costliest first"),
     ("cycle-*/scenes/chosen.json", "the failures that were re-created"),
     ("cycle-*/synthetic/*", "rendered frames: images, labels, scenes, reconstruction check"),
+    ("cycle-*/refiner/refiner.pt", "what made them look more real: synthetic/refined, with the gate's table"),
     ("cycle-*/mix/*", "what trained: real and synthetic under the cap"),
     ("cycle-*/comparison", "metrics.json and the fix rates"),
     ("cycle-*/published/plots", "the pictures that MLflow shows"),

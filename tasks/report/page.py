@@ -12,12 +12,13 @@ from dataset.store import Dataset
 from tasks.campaign import Campaign
 from tasks.comparison import metrics_of
 from tasks.data import Data
-from tasks.layout import ARMS, BASELINE, IMITATION, RANDOM, REAL, Cycle
+from tasks.layout import ARMS, BASELINE, IMITATION, RANDOM, REAL, REFINED, Cycle
 from tasks.mixing import max_share_of_mix
 from tasks.report import charts, findings, ledger, scores, tallies
 from tasks.report.case import Case
 from tasks.report.drawing import DETECTION, REQUEST, TRUTH, data_uri
 from tasks.report.gallery import cases
+from tasks.report.pairs import refining
 from tasks.report.published import plots_of
 
 FOLDER = Path(__file__).parent
@@ -25,6 +26,7 @@ CASES_A_CYCLE, CASES_IN_ALL = 8, 80  # about 80 kB a case: the page stays below 
 PLOTTED_CYCLES = 8  # the latest; about 400 kB a cycle
 ARM_NAMES = {
     IMITATION: "imitation: real + re-created failures",
+    REFINED: "refined: real + the same scenes, refined",
     RANDOM: "random: real + random scenes",
     REAL: "real: real frames alone",
     BASELINE: "baseline",
@@ -87,8 +89,8 @@ def _contents(campaign: Campaign, data: Data, reason: str | None) -> dict[str, A
         "frames": {name: len(dataset) for name, dataset in datasets.items()},
         "seeds": len(campaign.seeds),
         "arm_names": ARM_NAMES,
-        "arms": [BASELINE, *(ARMS if imitation else ())],
-        "controls": ARMS,
+        "arms": list(dict.fromkeys(arm for record in records for arm in record["arms"])),
+        "arms_of": {record["cycle"]: list(record["arms"]) for record in records},
         "opponents": findings.OPPONENTS,
         "records": records,
         "splits": scores.splits_of(records),
@@ -98,6 +100,7 @@ def _contents(campaign: Campaign, data: Data, reason: str | None) -> dict[str, A
         "plots": {cycle.number: plots_of(cycle) for cycle in cycles[-PLOTTED_CYCLES:]},
         "counts": tallies.counts_by_cycle(imitation),
         "fixes": fixes,
+        "refining": refining(imitation),
         "galleries": _galleries(imitation, data),
         "colours": {"truth": TRUTH, "detection": DETECTION, "request": REQUEST},
         "reconstructions": {cycle.number: tallies.reconstruction(cycle, IMITATION) for cycle in imitation},

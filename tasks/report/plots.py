@@ -14,17 +14,18 @@ from tasks.campaign import Campaign
 from tasks.comparison import learner
 from tasks.curves import curves_of
 from tasks.data import Data
-from tasks.layout import BASELINE, IMITATION, RANDOM, REAL, Cycle
+from tasks.layout import BASELINE, IMITATION, RANDOM, REAL, REFINED, Cycle
 from tasks.mining import failures_of
 from tasks.report.confusion import confusion
 from tasks.report.gallery import cases, save_sheet
 from tasks.report.learning import learning_curves
+from tasks.report.pairs import refined_pairs
 from tasks.report.panels import panels, save
 from tasks.report.reliability import reliability_diagram
 from tasks.report.worst import save_worst_images
 
-COLOURS = {IMITATION: "#1d5fd1", RANDOM: "#b65a00", REAL: "#5f6b7a", BASELINE: "#5f6b7a"}
-CASES_SHOWN, WORST_SHOWN, MAX_DETECTIONS = 6, 6, 100
+COLOURS = {IMITATION: "#1d5fd1", REFINED: "#8a3ffc", RANDOM: "#b65a00", REAL: "#5f6b7a", BASELINE: "#5f6b7a"}
+CASES_SHOWN, PAIRS_SHOWN, WORST_SHOWN, MAX_DETECTIONS = 6, 8, 6, 100
 
 
 def write_cycle_plots(campaign: Campaign, cycle: Cycle, data: Data, folder: Path) -> None:
@@ -59,6 +60,8 @@ def write_cycle_plots(campaign: Campaign, cycle: Cycle, data: Data, folder: Path
         save(failure_kinds(cycle), folder / "failures_by_kind.png")
         rows = [[picture.image for picture in case.pictures] for case in cases(cycle, data, CASES_SHOWN)]
         save_sheet(rows, folder / "gallery.png")
+    if REFINED in cycle.arms:
+        save_sheet([list(pair.pictures) for pair in refined_pairs(cycle, PAIRS_SHOWN)], folder / "refined.png")
 
 
 def precision_recall(cycle: Cycle, val: Dataset, iou_threshold: float) -> Figure:

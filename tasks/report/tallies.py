@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from evaluation.attributes import ordered
 from evaluation.failure import FAILURE_KINDS
 from evaluation.fix_rate import wilson
-from tasks.comparison import BINS
-from tasks.layout import ARMS, Cycle
+from tasks.comparison import BINS, metrics_of
+from tasks.layout import Cycle
 from tasks.mining import failures_of
 from tasks.report.charts import Interval
 
@@ -61,7 +61,7 @@ def fix_rates(cycle: Cycle) -> dict[str, list[BinRow]]:
 
 
 def _bins(cycle: Cycle, by: str) -> list[BinRow]:
-    tables = {arm: {row["bin"]: row for row in _fix_rate(cycle, arm, by)} for arm in ARMS}
+    tables = {arm: {row["bin"]: row for row in _fix_rate(cycle, arm, by)} for arm in metrics_of(cycle)["arms"]}
     rows = []
     for bin in ordered(by, {bin for table in tables.values() for bin in table}):
         of_arm = {arm: table.get(bin) or _untouched(table) for arm, table in tables.items()}

@@ -1,0 +1,69 @@
+"""One MLflow run for a model that is fitted outside a campaign."""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mlflow.exceptions import MlflowException
+
+from tasks.log import say
+from tasks.tracking import artifact_root, connect, local_store
+
+
+class FitRun:
+    """The run of a folder, in which a resumed fit goes on. At $MLFLOW_TRACKING_URI, else beside the folder."""
+
+    def __init__(self, out: Path, experiment: str):
+        self._file, self._experiment = out / "mlflow.json", experiment
+        uri = os.environ.get("MLFLOW_TRACKING_URI") or local_store(out.parent)
+        self._root = artifact_root(out.parent).as_uri() if uri.startswith("sqlite:") else None
+        self._client = connect(uri)
+        self._run = self._known() or self._client.create_run(self._experiment_id(), run_name=out.name).info.run_id
+        out.mkdir(parents=True, exist_ok=True)
+        self._file.write_text(json.dumps({"run": self._run}))
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Settings; a name that a resumed fit tells again keeps its first value."""
+        known = self._client.get_run(self._run).data.params
+        for name, value in values.items():
+            if name not in known:
+                self._client.log_param(self._run, name, str(value)[:6000])
+
+    def log(self, step: int, values: dict[str, float]) -> None:
+        """A point of every curve."""
+        self._try(
+            lambda: [self._client.log_metric(self._run, name, value, step=step) for name, value in values.items()],
+            f"step {step}",
+        )
+
+    def show(self, step: int, sheet: np.ndarray) -> None:
+        """A contact sheet (H, W, 3) uint8."""
+        name = f"samples/step-{step:06d}.png"
+        self._try(lambda: self._client.log_image(self._run, sheet, name), f"the pictures of step {step}")
+
+    def finish(self, files: Sequence[Path]) -> None:
+        for file in files:
+            self._client.log_artifact(self._run, str(file))
+        self._client.set_terminated(self._run)
+
+    def _try(self, act: Callable[[], object], what: str) -> None:
+        try:
+            act()
+        except (MlflowException, OSError) as error:  # a point of a curve is not worth a training
+            say(f"MLflow did not take {what}: {str(error).splitlines()[0]}")
+
+    def _known(self) -> str | None:
+        """The folder's run, if MLflow still knows it."""
+        try:
+            run = json.loads(self._file.read_text())["run"]
+            self._client.get_run(run)
+        except (FileNotFoundError, json.JSONDecodeError, MlflowException):
+            return None
+        return run
+
+    def _experiment_id(self) -> str:
+        found = self._client.get_experiment_by_name(self._experiment)
+        return found.experiment_id if found else self._client.create_experiment(self._experiment, self._root)
