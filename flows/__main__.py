@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from dataset.errors import InputError
+from flows import generate, refine
 from flows.console import end_within, prepare_terminal
 from flows.processes import check_verb, is_first
 from flows.settings import preset_names, resolve
@@ -22,6 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(generate.app, name="generate")
+app.add_typer(refine.app, name="refine")
 
 Data = Annotated[
     str | None,
