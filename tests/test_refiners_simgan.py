@@ -273,7 +273,6 @@ def looks(training: PatchLesson, logits: list[tuple[float, float]]) -> int:
     training.discriminator = Scripted(logits)
     for step in range(len(logits)):
         training._choose(step)
-    assert training.chosen is not None
     return training.chosen["step"]
 
 

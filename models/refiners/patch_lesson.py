@@ -82,7 +82,7 @@ def change(made: Tensor, source: Tensor) -> Tensor:
 
 
 class PatchLesson(Lesson):
-    """One refiner and its discriminator in training. `chosen` is the best round so far, None before the first look.
+    """One refiner and its discriminator in training. `chosen` is the best round so far, empty before the first look.
 
     gate: whether a refiner with these weights leaves labels alone. imitation: the loss of phase 1.
     """
@@ -113,7 +113,7 @@ class PatchLesson(Lesson):
         self.judged_source = self._onto(Crops(source, judged, seed, JUDGED_SOURCE).batch(0).rgb)
         self.judged_target = self._onto(Crops(target, judged, seed, JUDGED_TARGET).batch(0).rgb)
         self.history = History(config.history)
-        self.chosen: dict[str, Any] | None = None
+        self.chosen: dict[str, Any] = {}  # step, score, passed, weights
 
     def step(self, step: int) -> dict[str, float]:
         """Step `step` of config.total_steps, whichever phase it falls into."""
@@ -177,10 +177,10 @@ class PatchLesson(Lesson):
             on_real = self.discriminator(self.judged_target)
         cost_refined, cost_real = F.softplus(-on_refined).mean().item(), F.softplus(on_real).mean().item()
         score = cost_refined - cost_real
-        if self.chosen is None or not self.chosen["passed"] or score > self.chosen["score"]:
+        if not self.chosen or not self.chosen["passed"] or score > self.chosen["score"]:
             weights = {name: value.detach().cpu().clone() for name, value in self.refiner.state_dict().items()}
             passed = self.gate is None or self.gate(weights)
-            if self.chosen is None or (passed, score) > (self.chosen["passed"], self.chosen["score"]):
+            if not self.chosen or (passed, score) > (self.chosen["passed"], self.chosen["score"]):
                 self.chosen = {"step": step, "score": score, "passed": passed, "weights": weights}
         return {"cost_on_refined": cost_refined, "cost_on_real": cost_real, "chosen_step": float(self.chosen["step"])}
 
