@@ -1,6 +1,5 @@
 """SimGAN (Shrivastava et al. 2017): a small refiner that must not change pictures much, against local patches."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -15,12 +14,11 @@ from .crops import CropConfig, to_rgb, to_tensor
 from .patch_lesson import Imitation, PatchConfig, PatchLesson, change
 from .patch_networks import SIMGAN_LAYERS, Layer, PatchDiscriminator, PatchRefiner
 from .pictures import Pictures
-from .refiner import OnLog, OnSamples, Refiner, provenance
+from .refiner import Gate, OnLog, OnSamples, Refiner, provenance
 from .tensor_file import fill
 from .tiling import tiled
 from .training import autocast, run_lesson, seeded, training_device
 
-Gate = Callable[[Refiner], bool]  # whether labels survive what this refiner does to pictures
 TILE_PX = 1024
 SAVE_EVERY = 100  # a save costs little beside the steps of a minute
 
@@ -66,6 +64,7 @@ class SimganRefiner(Refiner):
 
     kind: ClassVar[str] = "simgan"
     config_type: ClassVar[type[PatchConfig]] = SimganConfig
+    asks_gate: ClassVar[bool] = True
     asks_gate: ClassVar[bool] = True
     kernel: ClassVar[int] = 3
     layers: ClassVar[tuple[Layer, ...]] = SIMGAN_LAYERS
