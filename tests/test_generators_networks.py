@@ -96,9 +96,10 @@ def test_pictures_and_opinions_have_the_presets_size(preset):
 def test_every_tap_of_the_first_layer_is_used():
     network = Generator(TINY)
     first = network.layers[0]
+    assert isinstance(first, torch.nn.ConvTranspose2d)
     network(torch.randn(4, TINY.latent)).square().sum().backward()
     assert first(torch.zeros(1, TINY.latent, 1, 1)).shape[2:] == (4, 4)
-    assert (first.weight.grad.abs().sum((0, 1)) > 0).all()
+    assert first.weight.grad is not None and (first.weight.grad.abs().sum((0, 1)) > 0).all()
 
 
 def test_a_discriminator_that_is_right_has_the_lower_loss():

@@ -60,7 +60,7 @@ def fit(
     known = np.arange(len(pictures)) if classes is None else np.flatnonzero(classes.of_row != UNKNOWN)
     kinds = np.full(len(pictures), UNKNOWN) if classes is None else classes.of_row
     names = () if classes is None else classes.names
-    training, held_out = (known[rows] for rows in hold_out([groups[row] for row in known], seed))
+    training, held_out = (known[rows] for rows in hold_out([groups[row] for row in known.tolist()], seed))
     _require_enough(training, held_out, kinds, names, config)
     identity = {
         "configuration": config.model_dump(mode="json", exclude={"steps"}),
@@ -143,7 +143,7 @@ def _copying(
     for name, features in FEATURES.items():
         ours = nearest(made, squares.each(training), features, NEIGHBOURS)
         theirs = nearest(real, squares.each(training), features)
-        drives = [groups[row] for row in held_out]
+        drives = [str(groups[row]) for row in held_out.tolist()]
         records.append(copying(name, ours.distances[:, 0], theirs.distances[:, 0], drives, seed).as_record())
         if not rows:
             rows = [(sample, ours.rows[sample]) for sample in np.argsort(ours.distances[:, 0], kind="stable")[:SHOWN]]

@@ -49,9 +49,9 @@ class SceneGenerator:
         """Ways from one random picture to another -> (strips * steps, S, S, 3) uint8, a strip after the other."""
         made = []
         for strip in range(strips):
-            ends = [_latent(self.config.latent, seed, 2 * strip + end) for end in (0, 1)]
+            first, last = (_latent(self.config.latent, seed, 2 * strip + end) for end in (0, 1))
             kind = strip % max(len(self.classes), 1)
-            made.append(self.draw(great_circle(*ends, steps), [kind] * steps))
+            made.append(self.draw(great_circle(first, last, steps), [kind] * steps))
         return np.concatenate(made)
 
     @property
