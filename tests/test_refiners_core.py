@@ -156,6 +156,12 @@ def test_a_batch_follows_from_its_step_and_not_from_what_was_asked_before(tmp_pa
     assert not torch.equal(last.rgb, Crops(pictures, CONFIG, 3, 1).batch(8).rgb)
 
 
+def test_a_picture_is_cut_otherwise_each_time_it_is_shown(tmp_path):
+    crops = Crops(Pictures.of_folder(folder_of(tmp_path, 1)), CONFIG, 3, 0)
+    shown = [crop for step in range(3) for crop in crops.batch(step).rgb]
+    assert not any(torch.equal(a, b) for i, a in enumerate(shown) for b in shown[:i])
+
+
 def test_threads_change_no_batch_whatever_is_asked_for_next(tmp_path):
     pictures = Pictures.of_folder(folder_of(tmp_path, 5))
     alone, ahead = Crops(pictures, CONFIG, 3, 0, threads=0), Crops(pictures, CONFIG, 3, 0, threads=2)
