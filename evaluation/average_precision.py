@@ -13,7 +13,7 @@ import numpy as np
 
 from dataset.store import Dataset
 from evaluation.batch import Batch, batches
-from evaluation.matching import ANY_AREA_PX2, IGNORED, TRUE, Outside, match
+from evaluation.matching import ANY_AREA_PX2, IGNORED, TRUE, Matching, Outside, match
 from evaluation.overlap import overlaps
 
 # COCO's ten thresholds, written as pycocotools does: 0.05 steps computed otherwise differ in the last bit.
@@ -39,6 +39,32 @@ class Records:
     object_category: np.ndarray  # (W,) int16
     object_wanted: np.ndarray  # (A, W) bool
 
+    @staticmethod
+    def of(batch: Batch, matching: Matching, categories: int) -> "Records":
+        """What is kept of one batch."""
+        kept, wanted = matching.kept, np.flatnonzero(matching.wanted.any(axis=0))
+        return Records(
+            frames=len(batch.frames),
+            categories=categories,
+            frame=(batch.first_row + batch.detection_frame[kept]).astype(np.int32),
+            category=batch.detections.category[kept],
+            score=batch.detections.score[kept],
+            verdict=matching.verdict,
+            object_frame=(batch.first_row + batch.object_frame[wanted]).astype(np.int32),
+            object_category=batch.objects.category[wanted],
+            object_wanted=matching.wanted[:, wanted],
+        )
+
+    @staticmethod
+    def joined(parts: Sequence["Records"]) -> "Records":
+        """One or more batches' as one."""
+        arrays = [name for name, value in vars(parts[0]).items() if isinstance(value, np.ndarray)]
+        return Records(
+            frames=sum(part.frames for part in parts),
+            categories=parts[0].categories,
+            **{name: np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in arrays},
+        )
+
     def by_score(self, category: int) -> np.ndarray:
         """Indices of the category's detections by falling score; equal scores stay in order."""
         mine = np.flatnonzero(self.category == category)
@@ -62,26 +88,8 @@ def record(
     for batch in chain([nothing], found):  # the empty one, so that no batches at all are a case like any other
         parted = None if outside is None else outside(batch)
         matching = match(batch, overlaps(batch), iou_thresholds, area_ranges_px2, max_detections, parted)
-        kept, wanted = matching.kept, np.flatnonzero(matching.wanted.any(axis=0))
-        parts.append(
-            Records(
-                frames=len(batch.frames),
-                categories=categories,
-                frame=(batch.first_row + batch.detection_frame[kept]).astype(np.int32),
-                category=batch.detections.category[kept],
-                score=batch.detections.score[kept],
-                verdict=matching.verdict,
-                object_frame=(batch.first_row + batch.object_frame[wanted]).astype(np.int32),
-                object_category=batch.objects.category[wanted],
-                object_wanted=matching.wanted[:, wanted],
-            )
-        )
-    arrays = [name for name, value in vars(parts[0]).items() if isinstance(value, np.ndarray)]
-    return Records(
-        frames=sum(part.frames for part in parts),
-        categories=categories,
-        **{name: np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in arrays},
-    )
+        parts.append(Records.of(batch, matching, categories))
+    return Records.joined(parts)
 
 
 def interpolated_precision(found: np.ndarray, counted: np.ndarray, positives: float) -> np.ndarray:

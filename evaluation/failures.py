@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -57,10 +58,8 @@ def mine(
         raise InputError("mining", f"score_threshold {score_threshold} lies outside 0 to 1", "give one inside, or none")
 
     by_category, rank = category_curves(ds, detections_file, iou_threshold, max_detections)
-    scores = np.array([curve.best_f1_score() if score_threshold is None else score_threshold for curve in by_category])
-    sure = np.array([curve.hit_score_quantile(LABEL_ERROR_QUANTILE) for curve in by_category])
-    limits = KindRules(scores, np.maximum(sure, label_error_score), iou_threshold, background_iou, min_side_px)
-    typical_ranks = np.array([curve.typical_rank(s) for curve, s in zip(by_category, scores.tolist(), strict=True)])
+    limits = fitted_rules(by_category, score_threshold, iou_threshold, background_iou, label_error_score, min_side_px)
+    scores, typical_ranks = limits.scores, typical_ranks_of(by_category, limits)
 
     found = [Changes.none()]
     first_kept = 0
@@ -85,6 +84,25 @@ def mine(
             dataset_digest=ds.digest,
         )
         return writer.finish(costs(by_category, Changes.joined(found), writer.rows), rules)
+
+
+def fitted_rules(
+    by_category: Sequence[Curve],
+    score_threshold: float | None = None,
+    iou_threshold: float = 0.5,
+    background_iou: float = 0.1,
+    label_error_score: float = 0.9,
+    min_side_px: float = 4.0,
+) -> KindRules:
+    """The limits of the kinds on this data; the arguments are `mine`'s."""
+    scores = np.array([curve.best_f1_score() if score_threshold is None else score_threshold for curve in by_category])
+    sure = np.array([curve.hit_score_quantile(LABEL_ERROR_QUANTILE) for curve in by_category])
+    return KindRules(scores, np.maximum(sure, label_error_score), iou_threshold, background_iou, min_side_px)
+
+
+def typical_ranks_of(by_category: Sequence[Curve], rules: KindRules) -> np.ndarray:
+    """(C,) where a missed object of each category is found once mended."""
+    return np.array([curve.typical_rank(s) for curve, s in zip(by_category, rules.scores.tolist(), strict=True)])
 
 
 def category_curves(
