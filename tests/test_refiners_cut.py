@@ -110,7 +110,7 @@ def test_the_papers_generator_has_its_size_and_five_maps():
         (256, 16, 24),
     ]
     assert net.widths == tuple(m.shape[1] for m in maps)
-    assert len(net.encoder[3]) == 4  # the fifth block is the last whose map is compared
+    assert len(list(net.encoder[3].children())) == 4  # the fifth block is the last whose map is compared
 
 
 def test_halving_leaves_nothing_of_stripes_too_fine_for_it():

@@ -1,6 +1,7 @@
 """pix2pix: its networks, losses, label planes, palette, and what a small training makes of maps."""
 
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from models.refiners.unet import UNet
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROAD, CAR = 3, 8  # CamVid
 CARLA_ROAD, CARLA_CAR = 1, 14
+Network = TypeVar("Network", bound=torch.nn.Module)
 COLOURS = np.array([[40, 60, 200], [200, 60, 40]], np.uint8)  # of road and car
 
 
@@ -46,7 +48,7 @@ def tiny(**changes) -> Pix2pixConfig:
     return Pix2pixConfig(**fields | changes)
 
 
-def lively(net: torch.nn.Module) -> torch.nn.Module:
+def lively(net: Network) -> Network:
     """Weights so large that the painting spans all colours, which those of a first step do not."""
     with seeded(3), torch.no_grad():
         for value in net.parameters():

@@ -44,7 +44,7 @@ class CutConfig(GanConfig):
         if name == "paper":
             return cls(crops=CropConfig(width_px=512, height_px=256, batch=1, scale_range=(0.5, 1.0)), steps=73_400)
         crops = CropConfig(width_px=192, height_px=96, batch=1, scale_range=(0.3, 0.7))
-        return cls(crops=crops, width=24, discriminator_width=32, blocks=4, patches=128, steps=1500)
+        return cls(crops=crops, width=16, discriminator_width=32, blocks=6, patches=128, steps=1500)
 
 
 class CutLesson(GanLesson):
@@ -138,7 +138,7 @@ class CutRefiner(PaintingRefiner):
     ) -> "CutRefiner":
         """See Refiner.fit; `weights` and `detector` do not concern it."""
         with seeded(seed, 2):
-            generator = ResnetGenerator(config.width, config.blocks)
+            generator = cls.network(config)
             discriminator = PatchGan(3, config.discriminator_width, affine=False)
             projector = Projector(generator.widths)
         lesson = CutLesson(config, generator, discriminator, projector, source, target, seed=seed)
@@ -162,6 +162,11 @@ class CutRefiner(PaintingRefiner):
         refiner.save(Path(out) / "refiner.pt")
         return refiner
 
+    @staticmethod
+    def network(config: CutConfig) -> ResnetGenerator:
+        """The generator with its first weights."""
+        return ResnetGenerator(config.width, config.blocks)
+
     def planes(self, rgb: np.ndarray, semantic: np.ndarray | None) -> Tensor:
         return to_tensor(rgb[None])
 
@@ -170,6 +175,6 @@ class CutRefiner(PaintingRefiner):
 
     @classmethod
     def of_state(cls, config: CutConfig, state: dict[str, Any], provenance: dict[str, Any], path: Path) -> Self:
-        generator = ResnetGenerator(config.width, config.blocks)
+        generator = cls.network(config)
         fill(generator, state, path)
         return cls(config, provenance, generator)

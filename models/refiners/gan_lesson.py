@@ -1,5 +1,7 @@
 """What pix2pix and CUT share in training: Adam with a short memory, and a rate that falls to 0 at the end."""
 
+from typing import TypeVar
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn, optim
@@ -9,6 +11,7 @@ from .crops import CropConfig
 from .training import Lesson, training_device
 
 BETAS = (0.5, 0.999)
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class GanConfig(MethodConfig):
@@ -51,5 +54,5 @@ def falling(step: int, steps: int) -> float:
     return min(1.0, 2 * (steps - step) / steps)
 
 
-def placed(net: nn.Module, device: torch.device) -> nn.Module:
+def placed(net: Network, device: torch.device) -> Network:
     return net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from .config import MethodConfig
@@ -12,17 +12,20 @@ from .crops import to_rgb
 from .gan_lesson import placed
 from .picture_norm import statistics_of
 from .refiner import Refiner
+from .resnet_generator import ResnetGenerator
 from .tiling import padded_to_multiple, tiled
 from .training import autocast, training_device
+from .unet import UNet
 
+Generator = UNet | ResnetGenerator
 WHOLE_PX = 1920 * 1088  # pictures up to here are painted in one piece, in about 2 GB at the paper's widths
 TILE_PX = 1024
 
 
 class PaintingRefiner(Refiner):
-    """`generator` has `multiple_px` and `halo_px` and maps (1, planes, H, W) to (1, 3, H, W) in [-1, 1]."""
+    """`generator` maps (1, planes, H, W) to (1, 3, H, W) in [-1, 1]."""
 
-    def __init__(self, config: MethodConfig, provenance: dict[str, Any], generator: nn.Module):
+    def __init__(self, config: MethodConfig, provenance: dict[str, Any], generator: Generator):
         super().__init__(config, provenance)
         self.device = training_device()
         self.generator = placed(generator.requires_grad_(False).eval(), self.device)
@@ -44,18 +47,18 @@ class PaintingRefiner(Refiner):
             return to_rgb(painted(self.generator, x.to(self.device, memory_format=torch.channels_last)))
 
 
-def painted(generator: nn.Module, x: Tensor, *, whole_px: int = WHOLE_PX, tile_px: int = TILE_PX) -> Tensor:
+def painted(generator: Generator, x: Tensor, *, whole_px: int = WHOLE_PX, tile_px: int = TILE_PX) -> Tensor:
     """generator(x) for one picture of any size: (1, planes, H, W) -> (1, 3, H, W).
 
     A picture of more than `whole_px` pixels is painted in tiles, with the statistics of its norms taken from a view of
     the whole that has about `whole_px` pixels. Nothing else differs between a tile and the whole.
     """
-    multiple: int = generator.multiple_px  # type: ignore[assignment]
+    multiple = generator.multiple_px
     height, width = x.shape[-2:]
     if height * width <= whole_px:
         return generator(padded_to_multiple(x, multiple))[..., :height, :width]
     with statistics_of(generator, overview(x, whole_px, multiple)):
-        return tiled(generator, x, tile_px, generator.halo_px, multiple)  # type: ignore[arg-type]
+        return tiled(generator, x, tile_px, generator.halo_px, multiple)
 
 
 def overview(x: Tensor, pixels: int, multiple_px: int) -> Tensor:

@@ -144,7 +144,7 @@ class Pix2pixRefiner(PaintingRefiner):
         super().__init__(config, provenance, generator)
         self.palette = palette
         self.needs_semantic = palette is None  # type: ignore[misc]
-        self._planes = _source_planes(config, palette)
+        self._planes = _source_planes(config)
 
     @classmethod
     def fit(
@@ -178,9 +178,9 @@ class Pix2pixRefiner(PaintingRefiner):
                 seed=seed,
             )
             source, target = PaletteMaps(source, palette, render=True), PaletteMaps(target, palette, render=False)
-        ours, theirs = _source_planes(config, palette), _target_planes(config, palette)
+        ours, theirs = _source_planes(config), _target_planes(config)
         with seeded(seed, 2):
-            generator = _generator(config, palette)
+            generator = cls.network(config)
             discriminator = PatchGan(theirs.count + 3, config.discriminator_width)
         lesson = Pix2pixLesson(
             config.model_copy(update={"crops": crops}),
@@ -207,6 +207,11 @@ class Pix2pixRefiner(PaintingRefiner):
         refiner.save(Path(out) / "refiner.pt")
         return refiner
 
+    @staticmethod
+    def network(config: Pix2pixConfig) -> UNet:
+        """The generator with its first weights."""
+        return UNet(_target_planes(config).count, config.width, config.levels, config.dropout)
+
     def planes(self, rgb: np.ndarray, semantic: np.ndarray | None) -> Tensor:
         ids = semantic if self.palette is None else self.palette.ids_of_render(rgb)
         if ids is None:
@@ -222,22 +227,15 @@ class Pix2pixRefiner(PaintingRefiner):
         if missing:
             raise InputError(path, f"what it learned lacks {', '.join(missing)}", "fit the refiner again")
         palette = None if state["palette"] is None else Palette.of_state(state["palette"])
-        generator = _generator(config, palette)
+        generator = cls.network(config)
         fill(generator, state["generator"], path)
         return cls(config, provenance, generator, palette)
 
 
-def _generator(config: Pix2pixConfig, palette: Palette | None) -> UNet:
-    return UNet(_target_planes(config, palette).count, config.width, config.levels, config.dropout)
+def _target_planes(config: Pix2pixConfig) -> Planes:
+    # As many planes as colours were asked for, also where the photographs have fewer.
+    return numbered(config.colours) if config.labels == "palette" else planes(config.labels)
 
 
-def _target_planes(config: Pix2pixConfig, palette: Palette | None) -> Planes:
-    if palette is not None or config.labels == "palette":
-        return numbered(config.colours)  # also where the photographs have fewer
-    return planes(config.labels)
-
-
-def _source_planes(config: Pix2pixConfig, palette: Palette | None) -> Planes:
-    if palette is not None or config.labels == "palette":
-        return numbered(config.colours)
-    return planes(config.labels, config.source_labels)
+def _source_planes(config: Pix2pixConfig) -> Planes:
+    return _target_planes(config) if config.labels == "palette" else planes(config.labels, config.source_labels)
