@@ -141,6 +141,15 @@ def test_an_interrupted_training_equals_an_uninterrupted_one(whole, tmp_path):
     assert resumed.record == fitted.record
 
 
+def test_the_average_of_a_short_training_forgets_the_first_weights(tmp_path):
+    patient = TINY.model_copy(update={"average": 0.999})
+    trained(folder(tmp_path / "images"), tmp_path / "out", patient)
+    nets = state(tmp_path / "out")["nets"]
+    name = "layers.1.running_var"  # begins at 1, far above what the small first weights give
+    mean, now = nets["average"][name], nets["generator"][name]
+    assert (mean - now).abs().mean() < 0.5 * (1 - now).abs().mean()
+
+
 def test_other_pictures_do_not_resume_a_training(whole, tmp_path):
     place, _ = whole
     with pytest.raises(InputError, match="set of pictures"):

@@ -19,6 +19,7 @@ from .squares import Squares
 
 SHEET_COLUMNS, SHEET_ROWS = 8, 6
 AT_A_TIME = 64  # pictures made at once
+FORGETTING_STEPS = 10  # of a younger average the first weights are soon gone
 
 
 def discriminator_loss(real: Tensor, generated: Tensor) -> Tensor:
@@ -71,7 +72,10 @@ class DcganLesson(Lesson):
         latent = torch.randn(len(real), self.config.latent, device=self.device)
         with autocast(self.device.type):
             generated = self.generator(latent, kinds)
-        return self._learn_to_tell(real, generated.detach(), kinds) | self._learn_to_make(generated, kinds)
+        values = self._learn_to_tell(real, generated.detach(), kinds) | self._learn_to_make(generated, kinds)
+        if "average" in self.nets:
+            self._average(min(self.config.average, (1 + step) / (FORGETTING_STEPS + step)))
+        return values
 
     def _learn_to_tell(self, real: Tensor, generated: Tensor, kinds: Tensor | None) -> dict[str, float]:
         """The discriminator's update. Real and generated pictures go through it apart, each with its own statistics.
@@ -105,8 +109,6 @@ class DcganLesson(Lesson):
             loss = loss + self.config.class_weight * class_loss
             values |= {"loss_class_generated": class_loss.item(), "class_right_generated": _right(kind, kinds)}
         self._update("generator", loss)
-        if "average" in self.nets:
-            self._average()
         return values
 
     def _update(self, name: str, loss: Tensor) -> None:
@@ -117,11 +119,15 @@ class DcganLesson(Lesson):
         optimizer.step()
 
     @torch.no_grad()
-    def _average(self) -> None:
-        """Moves the averaged generator, running statistics included, towards the present one."""
+    def _average(self, decay: float) -> None:
+        """Moves the averaged generator, running statistics included, towards the present one.
+
+        The decay rises with the steps: the first weights and statistics, of which a short training's average would
+        keep a share, make nothing but grey.
+        """
         for mean, now in zip(self.result.state_dict().values(), self.generator.state_dict().values(), strict=True):
             if mean.is_floating_point():
-                mean.lerp_(now, 1 - self.config.average)
+                mean.lerp_(now, 1 - decay)
             else:
                 mean.copy_(now)
 
