@@ -42,12 +42,12 @@ def write_report(campaign: Campaign, data: Data, reason: str | None) -> Path:
     page.parent.mkdir(parents=True, exist_ok=True)
     partial = page.with_suffix(".partial")
     with partial.open("w", encoding="utf-8") as file:
-        file.writelines(_environment().get_template("page.html.j2").generate(_contents(campaign, data, reason)))
+        file.writelines(environment().get_template("page.html.j2").generate(_contents(campaign, data, reason)))
     partial.replace(page)
     return page
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,

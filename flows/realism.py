@@ -1,0 +1,140 @@
+"""The verb `realism`: how real renders look, and what refiners gained, in a table, a JSON file and a page."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from dataset.errors import InputError
+from flows.console import text
+
+if TYPE_CHECKING:
+    from evaluation.bootstrap import Interval
+    from models.features import Extractor
+    from tasks.realism import Realism, RefinedSet, Sides
+
+HAND = "hand"
+
+
+def realism_once(
+    source: str, target: str, refined: list[str], out: Path, *, features: str, inception: Path | None,
+    lpips: tuple[Path, Path] | None, source_maps: Path | None, group_regex: str | None, at_most: int, samples: int,
+    pixel_steps: int, size: str, seed: int,
+) -> str:  # fmt: skip
+    """out/realism.json, out/realism.html; returns the table. refined: refiner files, or folders of refined pictures.
+
+    features: hand, or a detector's checkpoint; inception: weights that replace them.
+    """
+    from models.domain_classifier import PixelClassifierConfig
+    from models.lpips import Lpips
+    from tasks.picture_sets import open_pictures
+    from tasks.realism import Sides, measure
+    from tasks.report.realism_page import write_realism_page
+
+    for name, value, least in (
+        ("--max-images", at_most, 2),
+        ("--samples", samples, 1),
+        ("--pixel-steps", pixel_steps, 0),
+    ):
+        if value < least:
+            raise InputError(name, f"{value} is too few", f"give {least} or more")
+    view = _view(size)
+    extract = _extractor(features, inception)
+    compare = None if lpips is None else Lpips(*lpips)
+    ours, theirs = open_pictures(source, source_maps), open_pictures(target)
+    sides = Sides.of(ours, theirs, at_most, group_regex)
+    pixels = PixelClassifierConfig(steps=pixel_steps) if pixel_steps else None
+    out.mkdir(parents=True, exist_ok=True)
+    sets = _refined_sets(refined, sides, out, seed)
+    found, near = measure(sides, sets, extract, view, pixels=pixels, lpips=compare, samples=samples, seed=seed)
+    specs = {"renders": source, "real": target} | {one.name: spec for one, spec in zip(sets, refined, strict=True)}
+    record = {"compared": specs, "seed": seed, "size": size, **found.to_dict()}
+    partial = out / "realism.partial"
+    partial.write_text(json.dumps(_plain(record), indent=1))
+    partial.replace(out / "realism.json")
+    page = write_realism_page(found, sides, sets, near, specs, out / "realism.html")
+    notes = "".join(f"\nnote: {note}" for note in found.notes)
+    return f"{text(_table(found))}{notes}\nfigures: {out / 'realism.json'}\npage: {page}"
+
+
+def _view(size: str):
+    from models.views import View
+
+    try:
+        width, height = (int(part) for part in size.split("x"))
+    except ValueError:
+        raise InputError("--size", f"{size!r} is no size", "write it as 512x256") from None
+    return View(width, height)
+
+
+def _extractor(features: str, inception: Path | None) -> "Extractor":
+    from models.features import extractor
+
+    if inception is not None:
+        return extractor("inception", weights=inception)
+    if features == HAND:
+        return extractor(HAND)
+    if not Path(features).is_file():
+        raise InputError("--features", f"{features!r} is neither '{HAND}' nor a file", "name a checkpoint of ours")
+    return extractor("detector", detector=Path(features))
+
+
+def _refined_sets(refined: list[str], sides: "Sides", out: Path, seed: int) -> "list[RefinedSet]":
+    """In the order named. A refiner's file is applied here, into out/refined."""
+    from models.refiners.build import load_refiner
+    from tasks.picture_sets import open_pictures
+    from tasks.realism import refine_here, refined_before
+
+    names: list[str] = []
+    for spec in refined:
+        path = Path(spec)
+        if not path.exists() and not spec.startswith("store:"):
+            raise InputError("--refined", f"{spec} does not exist", "name a refiner.pt, or a folder of refined images")
+        name = load_refiner(path).kind if path.is_file() else Path(spec.removeprefix("store:")).absolute().name
+        names.append(f"{name}-{names.count(name) + 1}" if name in names else name)
+    shutil.rmtree(out / "refined", ignore_errors=True)
+    sets = []
+    for name, spec in zip(names, refined, strict=True):
+        path = Path(spec)
+        if path.is_file():
+            sets.append(refine_here(path, name, sides.source, out / "refined" / name, seed=seed))
+            continue
+        is_folder_of_refine = (path / "refined.json").is_file() and not (path / "meta.json").is_file()
+        opened = open_pictures(str(path / "images") if is_folder_of_refine else spec)
+        sets.append(refined_before(opened, name, sides.source_names))
+    return sets
+
+
+def _table(found: "Realism") -> Table:
+    table = Table(
+        "pictures", found.kernel_name, "gap closed", found.frechet_name, "gap closed", "AUC features", "AUC pixels",
+        "SSIM", "s/image",
+        title=f"{found.rows[0].images} renders against {found.real_images} real images",
+    )  # fmt: skip
+    table.add_row("real (floor)", _cell(found.kernel_floor, 4), "", _cell(found.frechet_floor, 2), "", "", "", "", "")
+    for row in found.rows:
+        table.add_row(
+            row.name, _cell(row.kernel, 4), _cell(row.kernel_closed, 2),
+            _cell(row.frechet, 2), _cell(row.frechet_closed, 2),
+            _cell(row.features and row.features.auc), _cell(row.pixels and row.pixels.auc),
+            _cell(row.ssim), "" if row.seconds is None else f"{row.seconds:.2f}",
+        )  # fmt: skip
+    return table
+
+
+def _cell(value: "Interval | None", digits: int = 3) -> str:
+    if value is None:
+        return ""
+    return f"{value.value:.{digits}f}\n{value.low:.{digits}f} - {value.high:.{digits}f}"
+
+
+def _plain(value: Any) -> Any:
+    """With None for what is unknown: JSON has no NaN."""
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,0 +1,293 @@
+"""How real pictures look: renders and what refiners made of them against real images, with every score that is sound.
+
+Distances by features and what gap is closed, with the floor (real against other real images) and the ceiling (the
+renders); how well a fresh classifier tells the sets apart; likeness to an image's own render; time an image.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from dataset.errors import InputError
+from evaluation.bootstrap import Interval, Unit, percentile_interval
+from evaluation.realism.described import Described, score_name, standardised
+from evaluation.realism.domain_classifier import (
+    FOLDS,
+    Scored,
+    Separability,
+    feature_separability,
+    separability,
+    two_sided_folds,
+)
+from evaluation.realism.frechet import frechet_comparison
+from evaluation.realism.gap import Comparison, kernel_comparison
+from evaluation.realism.neighbours import nearest
+from evaluation.realism.similarity import structural_similarity
+from models.domain_classifier import PixelClassifierConfig, pixel_scores
+from models.features import Extractor, features_of
+from models.lpips import Lpips
+from models.refiners.build import load_refiner
+from models.refiners.pictures import Pictures
+from models.views import View
+from tasks.picture_sets import PictureSet
+from tasks.refining import refined, save_picture, source_of
+
+SOURCE = "source"
+COMPARED = 200  # images of a set that are compared with their own renders
+WIDE, FEW_SAMPLES, SAMPLES = 512, 20, 100  # Frechet resamples are singular value decompositions as wide as the features
+
+
+@dataclass(frozen=True)
+class RefinedSet:
+    """What one refiner made of the renders."""
+
+    name: str
+    pictures: Pictures
+    source_row: np.ndarray  # (N,) int64 row of each picture's render among the source's pictures
+    seconds: float | None = None  # an image, where it was refined here
+    learned_from: str | None = None  # digest of the real images that the refiner was fitted to, where known
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What is compared: pictures, and the names and groups that say what is resampled as one."""
+
+    source: Pictures
+    source_names: np.ndarray
+    source_groups: np.ndarray
+    real: Pictures
+    real_names: np.ndarray
+    real_groups: np.ndarray
+    real_digest: str  # of all real pictures named, also of those that are not looked at
+
+    @staticmethod
+    def of(source: PictureSet, target: PictureSet, at_most: int, group_regex: str | None) -> "Sides":
+        """At most so many pictures of each side, evenly spread. group_regex: for the target's names."""
+        ours, theirs = (spread_rows(len(side.pictures), at_most) for side in (source, target))
+        return Sides(
+            source.pictures.subset(ours), source.names()[ours], source.groups()[ours],
+            target.pictures.subset(theirs), target.names()[theirs], target.groups(group_regex)[theirs],
+            target.pictures.digest,
+        )  # fmt: skip
+
+    @property
+    def unit(self) -> Unit:
+        """What intervals resample: whole scenes and clips, where both sides have several."""
+        return "group" if min(len(np.unique(self.source_groups)), len(np.unique(self.real_groups))) > 1 else "image"
+
+
+@dataclass(frozen=True)
+class Row:
+    """All scores of one set of pictures against the real ones; None where it was not asked for, or is not known."""
+
+    name: str
+    images: int
+    kernel: Interval
+    kernel_closed: Interval | None
+    frechet: Interval
+    frechet_closed: Interval | None
+    features: Separability | None
+    pixels: Separability | None
+    ssim: Interval | None
+    lpips: Interval | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Realism:
+    """Everything that was found. Rows: the renders first, then each refiner."""
+
+    features: str
+    kernel_name: str
+    frechet_name: str
+    kernel_floor: Interval
+    frechet_floor: Interval
+    rows: list[Row]
+    unit: Unit
+    units: dict[str, int]
+    real_images: int
+    notes: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def spread_rows(count: int, at_most: int) -> np.ndarray:
+    """At most so many rows of `count`, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(count, at_most)).round().astype(np.int64))
+
+
+def refine_here(file: Path, name: str, source: Pictures, folder: Path, *, seed: int) -> RefinedSet:
+    """Refine the source's pictures into `folder`, timed one by one."""
+    refiner = load_refiner(file)
+    taken_s = 0.0
+    for i in tqdm(range(len(source)), desc=f"refine ({name})", unit="image"):
+        rgb = source.rgb(i)
+        start_s = time.perf_counter()
+        made = refined(refiner, source, i, rgb, seed=seed)
+        taken_s += time.perf_counter() - start_s
+        save_picture(made, folder / f"{i:07d}.png")
+    learned_from = refiner.provenance.get("target")
+    return RefinedSet(name, Pictures.of_folder(folder), np.arange(len(source)), taken_s / len(source), learned_from)
+
+
+def refined_before(of: PictureSet, name: str, names: np.ndarray) -> RefinedSet:
+    """Pictures that were refined before, found among the source's `names`; others of them are left out.
+
+    A store that `refine` or a campaign wrote knows its renders; files are matched by name, without suffix.
+    InputError where no picture is of this source.
+    """
+    row_of = {_stem(name): row for row, name in enumerate(names.tolist())}
+    known = of.names()
+    if of.dataset is not None and (of.dataset.folder / "provenance.parquet").is_file():
+        renders = source_of(of.dataset.folder)
+        known = np.array([renders.get(frame_id, frame_id) for frame_id in known.tolist()])
+    rows = [(i, row_of[_stem(key)]) for i, key in enumerate(known.tolist()) if _stem(key) in row_of]
+    if not rows:
+        problem = f"none of its {len(known)} images is named like one of the source's (such as {names[0]})"
+        raise InputError(of.spec, problem, "give images that were made from this source")
+    mine, theirs = np.array(rows).T
+    return RefinedSet(name, of.pictures.subset(mine), theirs)
+
+
+def _stem(name: str) -> str:
+    path = Path(name)
+    return str(path.with_suffix("")) if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp") else name
+
+
+def measure(
+    sides: Sides,
+    refined_sets: Sequence[RefinedSet],
+    extract: Extractor,
+    view: View,
+    *,
+    pixels: PixelClassifierConfig | None,
+    lpips: Lpips | None,
+    samples: int = 1000,
+    seed: int = 0,
+) -> tuple[Realism, np.ndarray]:
+    """All scores; and for each picture of the source the row of the real image nearest to it, (N,) int64."""
+    notes = _cautions(sides, refined_sets)
+    real = Described(features_of(sides.real, extract, view), sides.real_names, sides.real_groups)
+    source = Described(features_of(sides.source, extract, view), sides.source_names, sides.source_groups)
+    parts = {
+        one.name: Described(
+            features_of(one.pictures, extract, view),
+            sides.source_names[one.source_row],
+            sides.source_groups[one.source_row],
+        )
+        for one in refined_sets
+    }
+    if not extract.has_scale:
+        real, source, *others = standardised(real, source, list(parts.values()))
+        parts = dict(zip(parts, others, strict=True))
+    unit = sides.unit
+    kernel = kernel_comparison(real, source, parts, samples=samples, seed=seed, unit=unit)
+    few = FEW_SAMPLES if extract.dims > WIDE else SAMPLES
+    frechet = frechet_comparison(real, source, parts, samples=min(few, samples), seed=seed, unit=unit)
+    notes += frechet.cautions
+    told_apart, told_by_pixels = {}, {}
+    pictures = {SOURCE: sides.source, **{one.name: one.pictures for one in refined_sets}}
+    for name, part in {SOURCE: source, **parts}.items():
+        if min(len(np.unique(real.group)), len(np.unique(part.group))) < 2:
+            notes.append(f"{name}: one scene on a side, so no classifier can be judged on scenes it did not see")
+            continue
+        told_apart[name] = feature_separability(real, part, samples=samples, seed=seed, unit=unit)
+        if pixels is not None:
+            told_by_pixels[name] = _by_pixels(sides.real, pictures[name], real, part, view, pixels, samples, seed, unit)
+    rows = [_row(SOURCE, len(source), kernel, frechet.comparison, told_apart, told_by_pixels)]
+    for one in refined_sets:
+        like = _likeness(sides, one, lpips, samples, seed)
+        row = _row(one.name, len(one.pictures), kernel, frechet.comparison, told_apart, told_by_pixels)
+        rows.append(Row(**vars(row) | like | {"seconds": one.seconds}))
+    found = Realism(
+        extract.name, score_name("kernel", extract.name), score_name("frechet", extract.name),
+        kernel.floor, frechet.comparison.floor, rows, unit, kernel.units, len(real), notes,
+    )  # fmt: skip
+    return found, nearest(source.features, real.features)[0][:, 0]
+
+
+def _row(
+    name: str,
+    images: int,
+    kernel: Comparison,
+    frechet: Comparison,
+    features: dict[str, Separability],
+    pixels: dict[str, Separability],
+) -> Row:
+    of_source = name == SOURCE
+    return Row(
+        name,
+        images,
+        kernel.ceiling if of_source else kernel.refined[name].distance,
+        None if of_source else kernel.refined[name].closed,
+        frechet.ceiling if of_source else frechet.refined[name].distance,
+        None if of_source else frechet.refined[name].closed,
+        features.get(name),
+        pixels.get(name),
+        None,
+        None,
+        None,
+    )
+
+
+def _by_pixels(
+    real_pictures: Pictures,
+    pictures: Pictures,
+    real: Described,
+    part: Described,
+    view: View,
+    config: PixelClassifierConfig,
+    samples: int,
+    seed: int,
+    unit: Unit,
+) -> Separability:
+    folds = two_sided_folds(real.group, part.group, FOLDS, seed)
+    scores = pixel_scores(real_pictures, pictures, *folds, view, config, seed=seed)
+    sides = [
+        Scored(score, fold, side.units(unit)) for score, fold, side in zip(scores, folds, (real, part), strict=True)
+    ]
+    return separability(sides[0], sides[1], samples=samples, seed=seed)
+
+
+def _likeness(
+    sides: Sides, one: RefinedSet, lpips: Lpips | None, samples: int, seed: int
+) -> dict[str, Interval | None]:
+    """SSIM and LPIPS of refined pictures to their own renders, means with intervals over images."""
+    ssim, distance = [], []
+    rows = spread_rows(len(one.pictures), COMPARED).tolist()
+    for i in tqdm(rows, desc=f"likeness ({one.name})", unit="image"):
+        render, made = sides.source.rgb(int(one.source_row[i])), one.pictures.rgb(i)
+        ssim.append(structural_similarity(render, made))
+        if lpips is not None:
+            distance.append(float(lpips(render[None], made[None])[0]))
+    return {"ssim": _mean(ssim, samples, seed), "lpips": _mean(distance, samples, seed) if distance else None}
+
+
+def _mean(values: Sequence[float], samples: int, seed: int) -> Interval:
+    drawn = np.random.default_rng(seed).integers(0, len(values), (samples, len(values)))
+    return percentile_interval(float(np.mean(values)), np.asarray(values)[drawn].mean(1), 0.95)
+
+
+def _cautions(sides: Sides, refined_sets: Sequence[RefinedSet]) -> list[str]:
+    notes = []
+    if sides.unit == "image":
+        notes.append(
+            "a side has one scene only: intervals resample images, and are too narrow for what is said of scenes"
+        )
+    for one in refined_sets:
+        if one.learned_from == sides.real_digest:
+            notes.append(
+                f"{one.name} was fitted to these very real images, which flatters it: give others as the target"
+            )
+        if len(one.pictures) < len(sides.source):
+            missing = len(sides.source) - len(one.pictures)
+            notes.append(
+                f"{one.name}: {missing} of {len(sides.source)} renders have no refined picture (the gate's drops)"
+            )
+    return notes
