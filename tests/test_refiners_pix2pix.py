@@ -305,5 +305,10 @@ def test_a_target_without_maps_is_told(tmp_path):
         Pix2pixRefiner.fit(pictures, pictures, tmp_path / "fit", tiny(), seed=0, progress=False)
 
 
+def test_crops_that_cannot_be_halved_at_every_level_are_told():
+    with pytest.raises(InputError, match=r"crops.height_px: 100 is no multiple of 64. Use 128."):
+        tiny(levels=6, crops=CropConfig(width_px=192, height_px=100))
+
+
 def test_planes_of_a_palette_are_its_numbers():
     assert torch.equal(numbered(3)(np.array([[[0, 2]]], np.uint8), "map")[0, :, 0].T, torch.eye(3)[[0, 2]])

@@ -1,10 +1,12 @@
 """What pix2pix and CUT share in training: Adam with a short memory, and a rate that falls to 0 at the end."""
 
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn, optim
+
+from dataset.errors import InputError
 
 from .config import MethodConfig
 from .crops import CropConfig
@@ -22,6 +24,20 @@ class GanConfig(MethodConfig):
     discriminator_width: int = Field(default=64, ge=4, description="Maps of the discriminator's first layer.")
     steps: int = Field(ge=1, description="Training steps. The learning rate falls to 0 over the second half.")
     rate: float = Field(default=2e-4, gt=0, description="Adam's learning rate, of all networks.")
+
+    @property
+    def multiple_px(self) -> int:
+        """What the sides of crops are multiples of, so that the generator can halve them."""
+        return 4
+
+    @model_validator(mode="after")
+    def _crops_can_be_halved(self) -> Self:
+        for side in ("width_px", "height_px"):
+            size, multiple = getattr(self.crops, side), self.multiple_px
+            if size % multiple:
+                near = max(round(size / multiple), 1) * multiple
+                raise InputError(f"crops.{side}", f"{size} is no multiple of {multiple}", f"use {near}")
+        return self
 
 
 class GanLesson(Lesson):

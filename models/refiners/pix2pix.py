@@ -51,6 +51,10 @@ class Pix2pixConfig(GanConfig):
     )
     palette_smooth_px: float = Field(default=1.5, ge=0, description="Blur before colours are named, against speckles.")
 
+    @property
+    def multiple_px(self) -> int:
+        return 2**self.levels
+
     @classmethod
     def preset(cls, name: Preset) -> "Pix2pixConfig":
         """paper: 256x512, networks and rates as published, 200 epochs of CamVid's 367 pictures. small: minutes on two
