@@ -16,7 +16,7 @@ from dataset.schema import Detections, Objects
 from models.detector.predict import Detector
 
 from .config import GateConfig
-from .preservation import Found, Preserved, found, preserved
+from .preservation import SENSED, Found, Preserved, found, preserved
 
 Outcome = Literal["keep", "blend", "drop"]
 Find = Callable[[list[np.ndarray]], list[Detections]]
@@ -52,7 +52,7 @@ class LabelGate:
         if detector.categories != tuple(categories):
             problem = f"it detects {list(detector.categories)}, the images are labelled with {list(categories)}"
             raise InputError(path, problem, "give a detector of the same categories in the same order")
-        return LabelGate(lambda images: detector.detect(images, min_score=config.min_score), config)
+        return LabelGate(lambda images: detector.detect(images, min_score=SENSED * config.min_score), config)
 
     def judge(
         self, sources: Sequence[np.ndarray], refined: Sequence[np.ndarray], objects: Sequence[Objects]
