@@ -177,6 +177,13 @@ def test_the_class_changes_the_picture(whole):
     assert not np.array_equal(fitted.generator.draw(latent, [0]), fitted.generator.draw(latent, [1]))
 
 
+def test_pictures_of_the_dark_class_are_dark(tmp_path):
+    config = TINY.model_copy(update={"steps": 150, "generator_rate": 3e-3, "discriminator_rate": 3e-3})
+    generator = trained(folder(tmp_path / "images"), tmp_path / "out", config, conditional=True).generator
+    day, night = (generator.sample(32, seed=0, kind=kind).mean() for kind in (0, 1))
+    assert day > night + 25  # of the real ones' 96, after so few steps
+
+
 def test_the_way_between_two_pictures_begins_and_ends_with_them(whole):
     _, fitted = whole
     strip = fitted.generator.between(seed=5, strips=1, steps=4).astype(int)
