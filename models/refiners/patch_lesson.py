@@ -54,6 +54,9 @@ class PatchConfig(MethodConfig):
     discriminator_rate: float = Field(gt=0, description="Learning rate of the discriminator.")
     adversarial: float = Field(default=1.0, ge=0, description="Weight of the mean log loss of being told from real.")
     l1: float = Field(ge=0, description="Weight of the mean change of a pixel, which spans -1 to 1.")
+    imitation: float = Field(
+        default=0.0, ge=0, description="Weight of the loss of imitation during the game; the papers drop it there."
+    )
     history: int = Field(default=256, ge=1, description="Earlier refined crops that the discriminator goes on seeing.")
     choose_every: int = Field(default=50, ge=1, description="Rounds between two looks at how well the refiner fools.")
 
@@ -159,8 +162,11 @@ class PatchLesson(Lesson):
         with autocast(self.device):
             made = self.refiner(source)
             fooling, changed = fooling_loss(self.discriminator(made)), change(made, source)
+            loss = self.config.adversarial * fooling + self.config.l1 * changed
+            if self.config.imitation:
+                loss = loss + self.config.imitation * self.imitation(made, source)
         self.discriminator.requires_grad_(True)
-        self._descend("refiner", self.config.adversarial * fooling + self.config.l1 * changed)
+        self._descend("refiner", loss)
         return {"fooling": fooling.item(), "change": changed.item()}
 
     def _tell(self, made: Tensor, real: Tensor) -> dict[str, float]:

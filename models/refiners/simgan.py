@@ -43,14 +43,14 @@ class SimganConfig(PatchConfig):
                 l1=0.39,
             )
         return cls(
-            crops=CropConfig(width_px=160, height_px=96, batch=4, scale_range=(0.3, 0.6)),
+            crops=CropConfig(width_px=96, height_px=64, batch=4, scale_range=(0.2, 0.5)),
             channels=24,
             blocks=3,
             output="residual",
             discriminator_width=0.5,
             imitation_steps=0,
-            telling_steps=150,
-            steps=200,
+            telling_steps=200,
+            steps=300,
             refiner_rate=1e-3,
             discriminator_rate=1e-3,
             l1=1.0,
