@@ -50,7 +50,7 @@ def test_lpips_is_the_papers_formula(files):
 
 @pytest.mark.usefixtures("one_thread")
 def test_lpips_of_an_image_with_itself_is_0_and_grows_with_noise(files):
-    metric = Lpips(*files[:2], "cpu")
+    metric = Lpips(files[0], files[1], "cpu")
     rng = np.random.default_rng(1)
     image = rng.integers(50, 200, (1, 8, 8, 3), np.uint8).repeat(8, 1).repeat(8, 2)
     noise = rng.normal(size=image.shape)
