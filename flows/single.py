@@ -50,6 +50,8 @@ def train_once(config: CampaignConfig, out: Path, init: Path | None) -> Path:
     def score(checkpoint: Path) -> float:
         return evaluate(val[0], predict(checkpoint, val[0], out / "val.parquet", progress=False)).mAP
 
+    if fabric.is_global_zero:
+        curves.begin(out)
     trained = train(
         dataset,
         out,

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from models.detector import checkpoint
+
 FILE = "curves.jsonl"
 Curves = dict[str, tuple[np.ndarray, np.ndarray]]  # name -> steps (N,) int64, values (N,) float64
 
@@ -15,10 +17,19 @@ def note(folder: Path, step: int, values: dict[str, float]) -> None:
         file.write("\n" + json.dumps({"step": step} | values))  # a line that a kill cut short harms no other
 
 
+def begin(folder: Path) -> None:
+    """Before a training in this folder: points that it is going to note anew, or that another one noted, go.
+
+    Without this, those before the first point of a training that starts afresh would stay.
+    """
+    last = folder / "last.pt"
+    note(folder, (checkpoint.load(last)["step"] if last.is_file() else 0) + 1, {})
+
+
 def curves_of(folder: Path) -> Curves:
     """What was noted, by step; none where nothing was.
 
-    Where a training went back, to its last checkpoint or to the start, what it had noted beyond is forgotten.
+    Where a training went back, to its last checkpoint or to the start, what had been noted beyond is forgotten.
     """
     if not (folder / FILE).is_file():
         return {}

@@ -33,6 +33,7 @@ def train_detector(campaign: Campaign, cycle: Cycle, arm: str, seed: int, data: 
             curves.note(folder, step, values)
             tracker.log_curves(tracker.child(cycle.number), f"training/{arm}/seed-{seed}", step, values)
 
+        curves.begin(folder)
         checkpoint = train(
             dataset,
             folder,

@@ -9,6 +9,7 @@ from PIL import Image
 from dataset.store import Dataset
 from evaluation.curve import Curve
 from evaluation.failures import mine
+from models.detector import checkpoint
 from tasks import curves
 from tasks.publish import _calibration
 from tasks.report.learning import learning_curves
@@ -36,6 +37,20 @@ def test_a_resumed_training_leaves_each_step_once_and_a_cut_line_harms_no_other(
     curves.note(tmp_path, 20, {"loss": 9.0})  # started afresh
     assert [values.tolist() for values in curves.curves_of(tmp_path)["loss"]] == [[20], [9.0]]
     assert curves.curves_of(tmp_path / "none") == {}
+
+
+def test_a_training_that_begins_leaves_no_point_of_the_one_before_it(tmp_path):
+    for step in (20, 40, 60):
+        curves.note(tmp_path, step, {"loss": 9.0})
+    checkpoint.save(tmp_path / "last.pt", {"step": 30})
+    curves.begin(tmp_path)
+    curves.note(tmp_path, 50, {"loss": 5.0})  # resumed at 30, and told less often
+    assert [values.tolist() for values in curves.curves_of(tmp_path)["loss"]] == [[20, 50], [9.0, 5.0]]
+    (tmp_path / "last.pt").unlink()
+    curves.begin(tmp_path)
+    assert curves.curves_of(tmp_path) == {}
+    curves.note(tmp_path, 50, {"loss": 4.0})  # afresh
+    assert [values.tolist() for values in curves.curves_of(tmp_path)["loss"]] == [[50], [4.0]]
 
 
 def test_learning_curves_have_a_panel_a_term_the_whole_first_and_the_rate_last(tmp_path):
