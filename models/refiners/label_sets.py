@@ -117,7 +117,8 @@ def numbered(count: int) -> Planes:
 
 def shown(index: np.ndarray) -> np.ndarray:
     """(H, W) plane numbers -> (H, W, 3) uint8, a colour each, to look at."""
-    hue = (np.arange(256) * 0.618) % 1  # golden section: neighbours differ
+    number = np.arange(256)
+    hue = (number * 0.618) % 1  # golden section: neighbours differ
     wheel = np.abs((hue[:, None] * 6 + np.array([0, 4, 2])) % 6 - 3) - 1
-    light = np.where(np.arange(256) % 2, 0.95, 0.6)[:, None]
+    light = np.array([0.5, 0.75, 1.0])[number // 4 % 3][:, None]  # and so do those whose hues come near again
     return (255 * light * np.clip(wheel, 0.15, 1)).astype(np.uint8)[index]
