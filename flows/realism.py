@@ -4,8 +4,9 @@ import json
 import math
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from rich.table import Table
 
 from dataset.errors import InputError
@@ -17,6 +18,49 @@ if TYPE_CHECKING:
     from tasks.realism import Realism, RefinedSet, Sides
 
 HAND = "hand"
+
+
+def realism(
+    source: Annotated[str, typer.Option("--source", help="Renders: store:DIR, or a folder of images")],
+    target: Annotated[str, typer.Option("--target", help="Real images: store:DIR, or a folder of images")],
+    refined: Annotated[
+        list[str] | None, typer.Option("--refined", help="A refiner.pt, or a folder of refined images; repeatable")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for what this verb writes")] = Path("runs/realism"),
+    features: Annotated[str, typer.Option("--features", help="hand, or a checkpoint of ours: its backbone")] = "hand",
+    inception: Annotated[
+        Path | None, typer.Option("--inception", help="Inception v3's state dict: KID and FID under their own names")
+    ] = None,
+    lpips: Annotated[
+        tuple[Path, Path] | None, typer.Option("--lpips", help="AlexNet's state dict and LPIPS's linear layers")
+    ] = None,
+    source_maps: Annotated[
+        Path | None, typer.Option("--source-maps", help="Label maps of a folder's images; a store has its own")
+    ] = None,
+    group_regex: Annotated[
+        str | None, typer.Option("--group-regex", help="Its first group on a real image's name is its clip or town")
+    ] = None,
+    max_images: Annotated[int, typer.Option("--max-images", help="Images of each side, evenly spread")] = 500,
+    samples: Annotated[int, typer.Option("--samples", help="Resamples for the intervals")] = 1000,
+    pixel_steps: Annotated[
+        int, typer.Option("--pixel-steps", help="Training steps of the classifier on pixels; 0 leaves it out")
+    ] = 200,
+    size: Annotated[str, typer.Option("--size", help="The one size at which all are compared")] = "512x256",
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+) -> None:  # fmt: skip
+    """How real do renders look, and what did refiners gain? Scores with intervals, floor and ceiling, and a gallery.
+
+    The real images should be others than those that a refiner was fitted to.
+
+    Example: python -m flows realism --source store:runs/render --target photos --refined runs/lab/refiner.pt
+    """
+    typer.echo(
+        realism_once(
+            source, target, refined or [], out, features=features, inception=inception, lpips=lpips,
+            source_maps=source_maps, group_regex=group_regex, at_most=max_images, samples=samples,
+            pixel_steps=pixel_steps, size=size, seed=seed,
+        )
+    )  # fmt: skip
 
 
 def realism_once(

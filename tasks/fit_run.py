@@ -2,11 +2,13 @@
 
 import json
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 
 from tasks.log import say
@@ -34,10 +36,9 @@ class FitRun:
 
     def log(self, step: int, values: dict[str, float]) -> None:
         """A point of every curve."""
-        self._try(
-            lambda: [self._client.log_metric(self._run, name, value, step=step) for name, value in values.items()],
-            f"step {step}",
-        )
+        now_ms = int(time.time() * 1000)
+        metrics = [Metric(name, float(value), now_ms, step) for name, value in values.items()]
+        self._try(lambda: self._client.log_batch(self._run, metrics=metrics), f"step {step}")
 
     def show(self, step: int, sheet: np.ndarray) -> None:
         """A contact sheet (H, W, 3) uint8."""

@@ -1,4 +1,4 @@
-"""Run a smoke campaign that kills itself, as a power cut would, at one point of one stage.
+"""Run a smoke campaign, with a refiner, that kills itself, as a power cut would, at one point of one stage.
 
 Usage: python -m tests.killed_run RUNS [STAGE MOMENT]
 STAGE: a step's folder below the run, e.g. cycle-01/failures; without one nothing is killed.
@@ -51,7 +51,7 @@ def main(runs: str, stage: str = "", moment: str = "") -> None:
         return update(self, n)
 
     checkpoint.save, session.tqdm.update = save_then_die, die_or_update
-    overrides = ["retrain.save_every=1", "baseline.save_every=2", "simulator.workers=1"]
+    overrides = ["retrain.save_every=1", "baseline.save_every=2", "simulator.workers=1", "refiner.kind=lab"]
     campaign(resolve("smoke", flags={"runs": runs}, overrides=overrides))
 
 

@@ -11,23 +11,30 @@ from PIL import Image, ImageDraw
 from dataset.detections import DetectionsWriter
 from dataset.schema import Detections, Frame, Objects, Source
 from dataset.store import Dataset, DatasetWriter
+from models.refiners.build import fit_refiner
+from models.refiners.gate import LabelGate
+from models.refiners.pictures import Pictures
 from simulator.session import RECONSTRUCTION
 from tasks.campaign import Campaign
 from tasks.comparison import compare_arms, learner
 from tasks.config import CampaignConfig
 from tasks.data import Data
-from tasks.layout import BASELINE, IMITATION, RANDOM, REAL, Cycle
+from tasks.layout import BASELINE, IMITATION, RANDOM, REAL, REFINED, Cycle
 from tasks.mining import choose_failures, failures_of, mine_failures
+from tasks.refining import refine_store
 from tasks.steps import file_digest, finished, run_step
 
 CATEGORIES = ("car", "pedestrian", "tram")  # no tram is ever seen: its AP is unknown
 WIDTH_PX, HEIGHT_PX = 480, 160
-SKILL = {BASELINE: 0.45, REAL: 0.5, RANDOM: 0.55, IMITATION: 0.7}
+SKILL = {BASELINE: 0.45, REAL: 0.5, RANDOM: 0.55, IMITATION: 0.7, REFINED: 0.75}
 
 
-def build_run(runs: Path, cycles: int, *, source: Source = "real", test: bool = True) -> tuple[Campaign, Data]:
+def build_run(
+    runs: Path, cycles: int, *, source: Source = "real", test: bool = True, refiner: str = "none"
+) -> tuple[Campaign, Data]:
     """A finished baseline and `cycles` imitation cycles below `runs`, every step recorded."""
-    config = CampaignConfig.model_validate({"name": "streets", "runs": runs, "loop": {"bootstrap_samples": 10}})
+    settings = {"name": "streets", "runs": runs, "loop": {"bootstrap_samples": 10}, "refiner": {"kind": refiner}}
+    config = CampaignConfig.model_validate(settings)
     campaign = Campaign.open(config)
     sizes = {"train": 6, "pool": 24, "val": 16} | ({"test": 12} if test else {})
     for seed, (name, frames) in enumerate(sizes.items()):
@@ -131,6 +138,8 @@ def _cycle(campaign: Campaign, cycle: Cycle, data: Data) -> None:
         mined = mine_failures.fn(campaign, cycle, data, finished(before.detections(learner(before), 0)))
         choose_failures.fn(campaign, cycle, data, mined)
         _synthetic(cycle)
+        if REFINED in cycle.arms:
+            _refined(campaign, cycle, data)
     detections = {}
     for arm in cycle.arms:
         run_step(cycle.training(arm, 0), lambda folder: "trained", cycle=cycle.number)
@@ -170,7 +179,7 @@ def _synthetic(cycle: Cycle) -> None:
         return made.digest
 
     run_step(cycle.synthetic(IMITATION), work)
-    for arm in (IMITATION, RANDOM):
+    for arm in cycle.mixed_arms:
         summary = {"real": 6, "synthetic": 4 * cycle.number, "dropped": cycle.number - 1}
         share = summary["synthetic"] / (summary["synthetic"] + 6)
 
@@ -180,3 +189,15 @@ def _synthetic(cycle: Cycle) -> None:
 
         run_step(cycle.mix(arm), mix)
     assert len(failures_of(cycle)) > 0
+
+
+def _refined(campaign: Campaign, cycle: Cycle, data: Data) -> None:
+    """The scenes refined, judged by a gate whose detector sees nothing."""
+    config, renders = campaign.config.refiner, Dataset.open(cycle.synthetic(IMITATION))
+    gate = LabelGate(lambda images: [Detections.none() for _ in images], config.gate)
+    source, target = Pictures.of_store(renders), Pictures.of_store(Dataset.open(data.pool))
+    refiner = fit_refiner(config, source, target, cycle.refiner, seed=0, progress=False)
+    run_step(
+        cycle.synthetic(REFINED),
+        lambda folder: refine_store(refiner, renders, folder, gate, seed=0, progress=False).digest,
+    )

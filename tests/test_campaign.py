@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from dataset.store import Dataset
-from tasks.layout import ARMS, Run
+from tasks.layout import ARMS_WITH_REFINED, Run
 from tests.servers import ROOT
 
 # Every stage of a run, and where in it the power fails.
@@ -26,7 +26,8 @@ DEATHS = [
     ("cycle-01/failures", "unrecorded"),
     ("cycle-01/scenes", "unrecorded"),
     ("cycle-01/synthetic/imitation", "half"),
-    ("cycle-01/synthetic/random", "begun"),
+    ("cycle-01/refiner", "unrecorded"),
+    ("cycle-01/synthetic/refined", "unrecorded"),
     ("cycle-01/mix/imitation", "unrecorded"),
     ("cycle-01/training/imitation/seed-0", "half"),
     ("cycle-01/detections/imitation/seed-0", "begun"),
@@ -56,7 +57,8 @@ def fingerprint(run: Run) -> dict[str, object]:
         "chosen": (cycle.scenes / "chosen.json").read_text(),
         "scenes": {arm: (cycle.synthetic(arm) / "scenes.jsonl").read_text() for arm in ("imitation", "random")},
         "synthetic": {arm: Dataset.open(cycle.synthetic(arm)).digest for arm in ("imitation", "random")},
-        "mix": {arm: Dataset.open(cycle.mix(arm) / "store").digest for arm in ("imitation", "random")},
+        "refined": [path.read_bytes() for path in sorted((cycle.synthetic("refined") / "images").rglob("*.png"))],
+        "mix": {arm: Dataset.open(cycle.mix(arm) / "store").digest for arm in ("imitation", "refined", "random")},
         "metrics": json.dumps(metrics, sort_keys=True),
     }
 
@@ -64,7 +66,7 @@ def fingerprint(run: Run) -> dict[str, object]:
 def test_a_campaign_leaves_what_its_user_looks_at(uninterrupted):
     cycle = uninterrupted.cycle(1)
     metrics = json.loads((cycle.comparison / "metrics.json").read_text())
-    assert set(metrics["arms"]) == set(ARMS)
+    assert set(metrics["arms"]) == set(ARMS_WITH_REFINED)
     assert metrics["mix"]["imitation"]["synthetic_share"] <= 0.5
     assert metrics["mix"]["imitation"]["synthetic"] == metrics["mix"]["random"]["synthetic"], "arms of unequal size"
     page = (uninterrupted.report / "report.html").read_text()
@@ -75,7 +77,7 @@ def test_a_campaign_leaves_what_its_user_looks_at(uninterrupted):
 def test_mlflow_holds_map_against_cycle_on_the_campaigns_run(uninterrupted):
     ids = json.loads((uninterrupted.folder / "mlflow.json").read_text())
     client = MlflowClient(ids["uri"])
-    for arm in ARMS:
+    for arm in ARMS_WITH_REFINED:
         history = client.get_metric_history(ids["parent"], f"mAP/val/{arm}")
         assert [point.step for point in history] == [1]
     assert [point.step for point in client.get_metric_history(ids["parent"], "mAP/val/baseline")] == [0]

@@ -1,6 +1,7 @@
 """A refiner in the loop: what it learns from, what the gate lets through, where frames come from, and the verbs."""
 
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,11 +18,14 @@ from dataset.store import Dataset, DatasetWriter
 from flows.__main__ import app
 from flows.settings import resolve
 from models.refiners import pictures as picture_files
+from models.refiners import simgan
 from models.refiners.build import load_refiner
 from models.refiners.gate import LabelGate
 from models.refiners.lab import LabRefiner
+from models.refiners.patch_lesson import PatchLesson
 from tasks import refining
 from tasks.campaign import Campaign, arms_of
+from tasks.config import RefiningConfig
 from tasks.data import Data
 from tasks.layout import ARMS, IMITATION, REFINED
 from tasks.mixing import mix_under_cap
@@ -207,6 +211,32 @@ def test_a_step_killed_before_its_record_ends_with_the_same_frames(loop, monkeyp
     again = apply(loop, fitted)
     assert (again.digest, again.skipped) == (whole.digest, False)
     assert [path.read_bytes() for path in sorted((again.folder / "images").rglob("*.png"))] == pixels
+
+
+def test_a_fit_killed_half_way_goes_on_and_learns_what_an_uninterrupted_one_does(loop, monkeypatch):
+    settings = {
+        "crops": {"width_px": 16, "height_px": 16, "batch": 2}, "channels": 8, "blocks": 1, "history": 8,
+        "discriminator_width": 0.1, "imitation_steps": 1, "telling_steps": 1, "choose_every": 2,
+    }  # fmt: skip
+    chosen = {"kind": "simgan", "steps": 4, "settings": settings}
+    config = loop.campaign.config.model_copy(update={"refiner": RefiningConfig.model_validate(chosen)})
+    loop.campaign = Campaign(config, loop.campaign.run)
+    monkeypatch.setattr(simgan, "SAVE_EVERY", 2)
+    taken, learn = [], PatchLesson.step
+
+    def until_the_power_fails(self, step):
+        taken.append(step)
+        if len(taken) == 4:
+            raise KeyboardInterrupt
+        return learn(self, step)
+
+    monkeypatch.setattr(PatchLesson, "step", until_the_power_fails)
+    with pytest.raises(KeyboardInterrupt):
+        fit(loop)
+    resumed = fit(loop)
+    assert taken[4] == 2, "it went on from its last save"
+    shutil.rmtree(loop.cycle.refiner)
+    assert fit(loop).digest == resumed.digest
 
 
 def test_a_refiner_that_needs_label_maps_names_the_frame_that_has_none(loop, tmp_path, monkeypatch):

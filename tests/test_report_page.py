@@ -10,10 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from dataset.errors import InputError
+from dataset.store import Dataset
 from tasks.campaign import Campaign
+from tasks.comparison import REFINING, metrics_of
 from tasks.config import CampaignConfig
 from tasks.data import Data
-from tasks.layout import ARMS, IMITATION
+from tasks.layout import ARMS, IMITATION, REFINED
+from tasks.publish import per_cycle
+from tasks.refining import gate_summary
 from tasks.report import findings, ledger, tallies
 from tasks.report.page import write_report
 from tests.report_run import build_run
@@ -100,6 +104,24 @@ def test_a_baseline_alone_has_a_page_without_test_split(tmp_path):
     assert "No imitation cycle is finished yet." in text
     assert "Nothing has been mined yet" in text
     assert "mAP, val" in text and "mAP, test" not in text
+
+
+def test_what_refining_did_is_told_with_its_pictures_and_whether_it_paid(tmp_path):
+    campaign, data = build_run(tmp_path, 1, test=False, refiner="lab")
+    cycle, page = campaign.cycle(1), write_report(campaign, data, None).read_text()
+    kept = gate_summary(cycle).outcomes
+    text, elements = text_of(page), Elements(page)
+    assert sum(kept.values()) == len(Dataset.open(cycle.synthetic(IMITATION))) > 0
+    assert f"1 lab {kept['keep']} {kept['blend']} {kept['drop']}" in text
+    assert "The arm with refined scenes" in text and "refined: real + the same scenes, refined" in text
+    assert 'class="key refined"' in page
+    assert elements.open == [] and elements.without_alt == 0
+    gain = metrics_of(cycle)[REFINING]["val"]["mAP"]["value"]
+    values = per_cycle(metrics_of(cycle))
+    assert values["mAP_gain/val/refined_against_imitation"] == gain
+    assert gain == pytest.approx(values["mAP/val/refined"] - values["mAP/val/imitation"])
+    assert list(metrics_of(cycle)["arms"]) == [IMITATION, REFINED, "random", "real"]
+    assert metrics_of(cycle)["mix"].keys() == {IMITATION, REFINED, "random"}
 
 
 def test_a_campaign_without_a_finished_cycle_is_refused(tmp_path):
