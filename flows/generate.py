@@ -76,22 +76,26 @@ def fit_once(
     fitted = fit_generator(material(images, classes), out, config, seed, tracked=tracked, progress=progress)
     record = fitted.record
     table = Table(
-        "features", "median of samples", "of held-out", "closer than median", "than 99% of them", "nearer (95%)",
+        "features", "median of samples", "of held-out", "closer than median", "than 99%", "nearer", "stands out",
         title="Distance to the nearest training picture: samples against real pictures that were held out",
     )  # fmt: skip
     for told in record["copying"]:
-        interval = f"{told['nearer']:.2f} ({told['nearer_low']:.2f}-{told['nearer_high']:.2f})"
+        chances = [
+            f"{told[name]:.2f} ({told[name + '_low']:.2f}-{told[name + '_high']:.2f})"
+            for name in ("nearer", "stands_out")
+        ]
         shares = f"{told['closer_than_median']:.0%}", f"{told['closer_than_percentile_1']:.1%}"
         medians = f"{told['median_sample']:.3g}", f"{told['median_held_out']:.3g}"
-        table.add_row(told["features"], *medians, *shares, interval)
+        table.add_row(told["features"], *medians, *shares, *chances)
     counts = ", ".join(f"{name} {count}" for name, count in record["classes"].items())
     without = f"; {record['without_class']} pictures without a class were left out" if record["without_class"] else ""
     told = [
         f"trained on {record['pictures']} pictures, {record['held_out']} held out" + without,
         *([f"classes: {counts}"] if counts else []),
         text(table).rstrip(),
-        "nearer: the chance that a sample lies nearer than a held-out picture. 1: it copies;",
-        ".5: as near as new pictures; far below .5: the samples do not look like the training pictures at all",
+        "nearer: the chance that a sample lies nearer to its nearest training picture than a held-out picture does;",
+        "stands out: the same as a share of its distance to the next 49. Copies are near 1 in both; blurred samples in",
+        "the first alone; new pictures as good as real ones are near .5. Intervals: 95%.",
         f"generator: {fitted.file}",
         f"look at: {', '.join(str(file) for file in [*fitted.pictures, out / 'curves.png'])}",
     ]

@@ -69,8 +69,11 @@ def fit_generator(
 
 
 def copying_of(fitted: Fitted) -> dict[str, float]:
-    """The chance that a sample lies nearer to the training pictures than a held-out picture, by kind of features."""
-    return {f"nearer_{told['features'].split()[0]}": told["nearer"] for told in fitted.record["copying"]}
+    """The chances that tell of copying, e.g. `stands_out_pixels` (models/generators/memorise.py)."""
+    chances = ("nearer", "stands_out")
+    return {
+        f"{name}_{told['features'].split()[0]}": told[name] for told in fitted.record["copying"] for name in chances
+    }
 
 
 def draw_curves(table: Path, file: Path) -> None:

@@ -26,7 +26,7 @@ def scenes(count: int, seed: int) -> np.ndarray:
 
 def judged(made: np.ndarray, features) -> dict:
     training, held_out = scenes(300, 0), scenes(100, 1)
-    ours, theirs = (nearest(some, iter(training), features).distances[:, 0] for some in (made, held_out))
+    ours, theirs = (nearest(some, iter(training), features) for some in (made, held_out))
     return copying("x", ours, theirs, [str(i) for i in range(100)], seed=0).as_record()
 
 
@@ -36,6 +36,7 @@ def test_copies_lie_nearer_than_held_out_pictures_even_mirrored_and_noisy(featur
     copies = np.clip(scenes(300, 0)[:60, :, ::-1] + noise, 0, 255).astype(np.uint8)
     told = judged(copies, features)
     assert told["nearer"] > 0.97 and told["nearer_low"] > 0.95
+    assert told["stands_out_low"] > 0.95
     assert told["closer_than_median"] > 0.97 and told["closer_than_percentile_1"] > 0.6
 
 
@@ -43,8 +44,16 @@ def test_copies_lie_nearer_than_held_out_pictures_even_mirrored_and_noisy(featur
 def test_new_pictures_of_the_same_kind_are_as_far_as_held_out_ones(features):
     told = judged(scenes(200, 3), features)
     assert told["nearer_low"] < 0.5 < told["nearer_high"]
+    assert told["stands_out_low"] < 0.5 < told["stands_out_high"]
     assert told["closer_than_median"] == pytest.approx(0.5, abs=0.1)
     assert told["closer_than_percentile_1"] < 0.06
+
+
+def test_a_blurred_picture_is_near_to_all_but_no_training_picture_stands_out():
+    grey = (scenes(60, 3).astype(float) * 0.3 + scenes(300, 0).mean(0) * 0.7).astype(np.uint8)
+    told = judged(grey, pixels)
+    assert told["nearer"] > 0.9
+    assert told["stands_out"] < 0.6
 
 
 def test_the_nearest_picture_of_a_picture_is_itself_at_no_distance():

@@ -24,7 +24,7 @@ from .memorise import FEATURES, copying, nearest
 from .sheets import sheet
 from .squares import Squares
 
-SAMPLES, STRIPS, STRIP_STEPS, SHOWN, NEIGHBOURS = 256, 4, 9, 12, 3
+SAMPLES, STRIPS, STRIP_STEPS, SHOWN, SHOWN_NEAREST = 256, 4, 9, 12, 3
 JUDGED = 512  # pictures that the discriminator is asked about
 
 
@@ -141,11 +141,14 @@ def _copying(
     """
     real, records, rows = squares.stack(held_out), [], []
     for name, features in FEATURES.items():
-        ours = nearest(made, squares.each(training), features, NEIGHBOURS)
+        ours = nearest(made, squares.each(training), features)
         theirs = nearest(real, squares.each(training), features)
         drives = [str(groups[row]) for row in held_out.tolist()]
-        records.append(copying(name, ours.distances[:, 0], theirs.distances[:, 0], drives, seed).as_record())
+        records.append(copying(name, ours, theirs, drives, seed).as_record())
         if not rows:
-            rows = [(sample, ours.rows[sample]) for sample in np.argsort(ours.distances[:, 0], kind="stable")[:SHOWN]]
+            rows = [
+                (sample, ours.rows[sample, :SHOWN_NEAREST])
+                for sample in np.argsort(ours.distances[:, 0], kind="stable")[:SHOWN]
+            ]
     cells = [cell for sample, near in rows for cell in (made[sample], *squares.stack(training[near]))]
-    return records, sheet(np.stack(cells), 2 * (1 + min(NEIGHBOURS, len(training))))
+    return records, sheet(np.stack(cells), 2 * (1 + min(SHOWN_NEAREST, len(training))))

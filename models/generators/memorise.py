@@ -2,7 +2,9 @@
 that it never saw (Meehan et al. 2020, A non-parametric test to detect data-copying in generative models).
 
 A generator that has learned what streets look like makes pictures that lie as far from the training pictures as
-another real picture does. One that copies makes pictures that lie nearer.
+another real picture does. One that copies makes pictures that lie nearer. So does one that makes blurred pictures,
+though: what is near the mean is near to everything. Hence the second figure, which compares a picture's nearest
+training picture with its next ones: a copy has one that stands out, a blurred picture has none.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +18,7 @@ from .held_out import ENOUGH_GROUPS
 PIXELS_PX, EDGES_PX, CELL_PX, DIRECTIONS = 32, 64, 8, 8
 CHUNK = 256  # training pictures compared at a time, so that memory does not grow with their number
 BOOTSTRAPS = 1000
+NEIGHBOURS = 50
 MIN_EDGE = 4.0  # grey levels: strengthens nothing but noise
 
 
@@ -69,12 +72,15 @@ class Copying:
     nearer: float  # chance that a sample lies nearer than a held-out picture: .5 if they are alike, 1 for copies
     nearer_low: float  # 95% interval: other samples, other drives held out
     nearer_high: float
+    stands_out: float  # the same of the distance to the nearest as a share of the mean distance to the next 49
+    stands_out_low: float
+    stands_out_high: float
 
     def as_record(self) -> dict[str, str | int | float]:
         return asdict(self)
 
 
-def nearest(queries: np.ndarray, training: Iterable[np.ndarray], features: Features, k: int = 1) -> Nearest:
+def nearest(queries: np.ndarray, training: Iterable[np.ndarray], features: Features, k: int = NEIGHBOURS) -> Nearest:
     """Nearest of the training pictures. queries: (Q, S, S, 3) uint8; training: (S, S, 3) uint8 each, in row order."""
     wanted = np.stack([features(picture) for picture in queries])
     wanted = np.concatenate([wanted, np.stack([features(picture[:, ::-1].copy()) for picture in queries])])
@@ -99,24 +105,17 @@ def _better(best: Nearest, wanted: np.ndarray, chunk: np.ndarray, first: int, k:
     return Nearest(np.take_along_axis(rows, order, 1), np.take_along_axis(distances, order, 1))
 
 
-def copying(
-    features: str, sample_distances: np.ndarray, held_out_distances: np.ndarray, groups: Sequence[str], seed: int
-) -> Copying:
-    """What the distances to the nearest training picture say: (samples,) and (held-out pictures,).
+def copying(features: str, samples: Nearest, held_out: Nearest, groups: Sequence[str], seed: int) -> Copying:
+    """What the nearest training pictures (NEIGHBOURS of each) of samples and of held-out pictures say.
 
     groups: the drive of each held-out picture. The interval draws whole drives, as pictures of one are much alike;
     of fewer than 20 drives it draws single pictures, and is then too narrow.
     """
-    ours, theirs = sample_distances, held_out_distances
-    rng = np.random.default_rng([seed, 3])
+    ours, theirs = samples.distances[:, 0], held_out.distances[:, 0]
     _, group_of = np.unique(np.asarray(groups, np.str_), return_inverse=True)
     group_of = group_of if group_of.max() + 1 >= ENOUGH_GROUPS else np.arange(len(theirs))
-    of_group = [np.flatnonzero(group_of == group) for group in range(group_of.max() + 1)]
-    draws = []
-    for _ in range(BOOTSTRAPS):
-        drawn = np.concatenate([of_group[group] for group in rng.integers(len(of_group), size=len(of_group))])
-        draws.append(_chance_of_nearer(rng.choice(ours, len(ours)), theirs[drawn]))
-    low, high = np.quantile(draws, [0.025, 0.975])
+    nearer, nearer_low, nearer_high = _with_interval(ours, theirs, group_of, seed)
+    outstanding = _with_interval(_outstanding(samples), _outstanding(held_out), group_of, seed)
     return Copying(
         features=features,
         samples=len(ours),
@@ -125,10 +124,33 @@ def copying(
         median_held_out=float(np.median(theirs)),
         closer_than_median=float((ours < np.median(theirs)).mean()),
         closer_than_percentile_1=float((ours < np.quantile(theirs, 0.01)).mean()),
-        nearer=_chance_of_nearer(ours, theirs),
-        nearer_low=float(low),
-        nearer_high=float(high),
+        nearer=nearer,
+        nearer_low=nearer_low,
+        nearer_high=nearer_high,
+        stands_out=outstanding[0],
+        stands_out_low=outstanding[1],
+        stands_out_high=outstanding[2],
     )
+
+
+def _outstanding(found: Nearest) -> np.ndarray:
+    """(Q,): distance to the nearest as a share of the mean distance to the others; 1 where all are the same."""
+    if found.distances.shape[1] < 2:
+        return np.ones(len(found.distances))
+    others = found.distances[:, 1:].mean(1)
+    return np.where(others > 0, found.distances[:, 0] / np.where(others > 0, others, 1), 1)
+
+
+def _with_interval(ours: np.ndarray, theirs: np.ndarray, group_of: np.ndarray, seed: int) -> tuple[float, float, float]:
+    """Chance that one of ours is smaller than one of theirs, and its 95% interval over samples and groups."""
+    rng = np.random.default_rng([seed, 3])
+    of_group = [np.flatnonzero(group_of == group) for group in range(group_of.max() + 1)]
+    draws = []
+    for _ in range(BOOTSTRAPS):
+        drawn = np.concatenate([of_group[group] for group in rng.integers(len(of_group), size=len(of_group))])
+        draws.append(_chance_of_nearer(rng.choice(ours, len(ours)), theirs[drawn]))
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return _chance_of_nearer(ours, theirs), float(low), float(high)
 
 
 def _chance_of_nearer(ours: np.ndarray, theirs: np.ndarray) -> float:
