@@ -4,11 +4,11 @@ import contextlib
 import io
 import json
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import hotcoco
+import numpy as np
 import tidecv
 
 
@@ -23,14 +23,14 @@ class Hotcoco:
             self._truth = hotcoco.COCO(str(files[0]))
             self._results = self._truth.load_res(str(files[1]))
 
-    def evaluate(self) -> tuple[Sequence[float], dict[str, Any]]:
+    def evaluate(self) -> tuple[np.ndarray, dict[str, Any]]:
         """COCO's twelve figures, and TIDE's errors: counts and AP by kind."""
         evaluation = hotcoco.COCOeval(self._truth, self._results, "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
         with contextlib.redirect_stdout(io.StringIO()):
             evaluation.summarize()
-        return evaluation.stats, evaluation.tide_errors()
+        return np.array(evaluation.stats), evaluation.tide_errors()
 
 
 def tide_errors(truth: dict[str, Any], results: list[dict[str, Any]]) -> dict[str, float]:

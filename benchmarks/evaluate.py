@@ -91,7 +91,7 @@ def main(frames: int) -> None:
     (fastest, _), fastest_s = timed(hotcoco.evaluate, REPEATS)
     theirs, pycocotools_s = timed(lambda: coco_evaluation(truth, results))
     _, tidecv_s = timed(lambda: tide_errors(truth, results))
-    for name, stats in (("hotcoco", np.array(fastest)), ("pycocotools", theirs.stats)):
+    for name, stats in (("hotcoco", fastest), ("pycocotools", theirs.stats)):
         figures = [ours.mAP, ours.AP50, ours.AP75, ours.APs, ours.APm, ours.APl, ours.AR100]
         difference = float(np.abs(np.array(figures) - stats[[0, 1, 2, 3, 4, 5, 8]]).max())
         print(f"mAP {ours.mAP:.6f}, {name} {stats[0]:.6f}; largest difference of 7 figures {difference:.1e}")
