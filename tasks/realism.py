@@ -6,7 +6,7 @@ renders); how well a fresh classifier tells the sets apart; likeness to an image
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -202,9 +202,9 @@ def measure(
             told_by_pixels[name] = _by_pixels(sides.real, pictures[name], real, part, view, pixels, samples, seed, unit)
     rows = [_row(SOURCE, len(source), kernel, frechet.comparison, told_apart, told_by_pixels)]
     for one in refined_sets:
-        like = _likeness(sides, one, lpips, samples, seed)
         row = _row(one.name, len(one.pictures), kernel, frechet.comparison, told_apart, told_by_pixels)
-        rows.append(Row(**vars(row) | like | {"seconds": one.seconds}))
+        ssim, distance = _likeness(sides, one, lpips, samples, seed)
+        rows.append(replace(row, ssim=ssim, lpips=distance, seconds=one.seconds))
     found = Realism(
         extract.name, score_name("kernel", extract.name), score_name("frechet", extract.name),
         kernel.floor, frechet.comparison.floor, rows, unit, kernel.units, len(real), notes,
@@ -257,7 +257,7 @@ def _by_pixels(
 
 def _likeness(
     sides: Sides, one: RefinedSet, lpips: Lpips | None, samples: int, seed: int
-) -> dict[str, Interval | None]:
+) -> tuple[Interval, Interval | None]:
     """SSIM and LPIPS of refined pictures to their own renders, means with intervals over images."""
     ssim, distance = [], []
     rows = spread_rows(len(one.pictures), COMPARED).tolist()
@@ -266,7 +266,7 @@ def _likeness(
         ssim.append(structural_similarity(render, made))
         if lpips is not None:
             distance.append(float(lpips(render[None], made[None])[0]))
-    return {"ssim": _mean(ssim, samples, seed), "lpips": _mean(distance, samples, seed) if distance else None}
+    return _mean(ssim, samples, seed), _mean(distance, samples, seed) if distance else None
 
 
 def _mean(values: Sequence[float], samples: int, seed: int) -> Interval:

@@ -12,6 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from dataset.store import Dataset
+from models.detector.checkpoint import load
 from tasks.layout import ARMS_WITH_REFINED, Run
 from tests.servers import ROOT
 
@@ -67,7 +68,10 @@ def test_a_campaign_leaves_what_its_user_looks_at(uninterrupted):
     cycle = uninterrupted.cycle(1)
     metrics = json.loads((cycle.comparison / "metrics.json").read_text())
     assert set(metrics["arms"]) == set(ARMS_WITH_REFINED)
+    steps = {arm: load(cycle.training(arm, 0) / "last.pt")["step"] for arm in ARMS_WITH_REFINED}
+    assert len(set(steps.values())) == 1, "arms trained for unequal steps"
     assert metrics["mix"]["imitation"]["synthetic_share"] <= 0.5
+    assert metrics["mix"]["refined"]["synthetic"] <= metrics["mix"]["imitation"]["synthetic"], "the gate only drops"
     assert metrics["mix"]["imitation"]["synthetic"] == metrics["mix"]["random"]["synthetic"], "arms of unequal size"
     page = (uninterrupted.report / "report.html").read_text()
     assert "stand-in" in page

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from dataset.errors import InputError
 from dataset.images import semantic_path
-from dataset.schema import Detections, Frame, Objects
+from dataset.schema import Detections, Frame, Objects, Source
 from dataset.store import Dataset, DatasetWriter
 from flows.__main__ import app
 from flows.settings import resolve
@@ -38,7 +38,7 @@ WIDTH_PX, HEIGHT_PX, FRAMES = 64, 48, 5
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def streets(folder: Path, brightness: float, source="real", frames: int = FRAMES) -> Dataset:
+def streets(folder: Path, brightness: float, source: Source = "real", frames: int = FRAMES) -> Dataset:
     """Noisy streets of some brightness with a car each; renders have label maps and a lineage."""
     rng = np.random.default_rng(int(brightness))
     (folder / "images").mkdir(parents=True)
