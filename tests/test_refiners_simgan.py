@@ -180,6 +180,18 @@ def test_refined_pictures_stay_within_the_range_of_pictures(output):
     assert made.shape == (2, 3, 9, 11) and made.abs().max() <= 1
 
 
+def test_a_residual_refiner_cannot_repaint_a_pixel():
+    torch.manual_seed(0)
+    net = PatchRefiner(8, 1, 3, "residual", largest_change=0.2)
+    nn.init.normal_(net.to_rgb.weight, std=20)
+    x = torch.rand(2, 3, 9, 11) * 2 - 1
+    assert 0.19 < change_of(net, x) <= 0.2 + 1e-6
+
+
+def change_of(net: nn.Module, x: torch.Tensor) -> float:
+    return (net(x) - x).abs().max().item()
+
+
 def test_an_untrained_residual_refiner_changes_nothing():
     x = torch.rand(2, 3, 9, 11) * 2 - 1
     assert torch.equal(PatchRefiner(8, 1, 3, "residual")(x), x)
@@ -213,7 +225,9 @@ def test_a_discriminator_learns_to_tell_and_leaves_the_refiner_as_it_was(source,
 
 
 def test_a_refiner_moves_the_pictures_towards_the_real_ones(source, target, tmp_path):
-    config = TINY.model_copy(update={"output": "residual", "imitation_steps": 0, "telling_steps": 20, "steps": 40})
+    config = TINY.model_copy(
+        update={"output": "residual", "largest_change": 1.0, "imitation_steps": 0, "telling_steps": 20, "steps": 40}
+    )
     refiner = SimganRefiner.fit(source, target, tmp_path / "out", config, seed=1, progress=False)
     refined = refiner.refine(np.stack([source.rgb(i) for i in range(3)]))
     assert refined.mean() > 110  # the source is at 90, the target at 160

@@ -43,6 +43,9 @@ class PatchConfig(MethodConfig):
         default="tanh",
         description="tanh: as published. residual: the refiner makes a change that is added to its input.",
     )
+    largest_change: float = Field(
+        default=0.2, gt=0, le=2, description="For residual: the most that is added to a pixel, which spans -1 to 1."
+    )
     discriminator_width: float = Field(
         default=1.0, gt=0, le=4, description="The discriminator's published channels are multiplied by this."
     )

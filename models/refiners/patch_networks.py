@@ -52,15 +52,17 @@ class PatchRefiner(nn.Module):
     """rgb (B, 3, H, W) in [-1, 1] -> the refined picture, same shape and range.
 
     output: "tanh" as published, where the network has to learn to copy first; "residual" adds what it makes to its
-    input, starting from nothing: a small network then keeps sharpness that it could not reproduce.
+    input, starting from nothing: a small network then keeps sharpness that it could not reproduce. largest_change
+    bounds what is added: a colour that the real pictures lack would otherwise be driven out wherever it stands, and
+    tail lamps turn violet.
     """
 
-    def __init__(self, channels: int, blocks: int, kernel: int, output: Output = "tanh"):
+    def __init__(self, channels: int, blocks: int, kernel: int, output: Output = "tanh", largest_change: float = 0.2):
         super().__init__()
         self.stem = SameConv2d(3, channels, kernel)
         self.blocks = nn.Sequential(*[ResidualBlock(channels, kernel) for _ in range(blocks)])
         self.to_rgb = nn.Conv2d(channels, 3, 1)
-        self.output = output
+        self.output, self.largest_change = output, largest_change
         self.halo_px = kernel // 2 + blocks * (kernel - 1)  # how far to any side a pixel looks
         if output == "residual":
             nn.init.zeros_(self.to_rgb.weight)
@@ -68,7 +70,9 @@ class PatchRefiner(nn.Module):
 
     def forward(self, rgb: Tensor) -> Tensor:
         made = self.to_rgb(self.blocks(F.relu(self.stem(rgb)))).float()
-        return torch.tanh(made) if self.output == "tanh" else (rgb + made).clamp(-1, 1)
+        if self.output == "tanh":
+            return torch.tanh(made)
+        return (rgb + self.largest_change * torch.tanh(made / self.largest_change)).clamp(-1, 1)
 
 
 class Layer(NamedTuple):

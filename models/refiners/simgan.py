@@ -144,7 +144,7 @@ class SimganRefiner(Refiner):
 
     @classmethod
     def network(cls, config: PatchConfig) -> PatchRefiner:
-        return PatchRefiner(config.channels, config.blocks, cls.kernel, config.output)
+        return PatchRefiner(config.channels, config.blocks, cls.kernel, config.output, config.largest_change)
 
     def state(self) -> dict[str, Tensor]:
         return {name: value.cpu().contiguous() for name, value in self.net.state_dict().items()}
