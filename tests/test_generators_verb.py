@@ -54,8 +54,8 @@ class Client:
     def log_param(self, run, name, value):
         self.params[name] = value
 
-    def log_metric(self, run, name, value, step):
-        self.metrics.append((name, step))
+    def log_batch(self, run, metrics):
+        self.metrics += [(metric.key, metric.step) for metric in metrics]
 
     def log_image(self, run, image, name):
         self.files.append(name)
