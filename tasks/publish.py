@@ -118,10 +118,10 @@ def _losses(cycle: Cycle) -> dict[str, float]:
 
 
 def _gate(cycle: Cycle) -> dict[str, float]:
-    """What became of the refined frames, e.g. `refined/keep`."""
+    """What became of the refined frames, e.g. `gate/keep`."""
     if REFINED not in cycle.arms:
         return {}
-    return {f"refined/{outcome}": count for outcome, count in gate_summary(cycle).outcomes.items()}
+    return {f"gate/{outcome}": count for outcome, count in gate_summary(cycle).outcomes.items()}
 
 
 def _log_data(tracker: Tracker, run_id: str, data: Data) -> None:
