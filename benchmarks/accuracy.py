@@ -3,10 +3,10 @@
     python -m benchmarks.accuracy [--train coco:TRAIN.json] [--val coco:VAL.json] [--variants grid retinanet fcos]
         [--steps 600] [--batch 4] [--width 320 --height 192] [--seeds 3] [--out runs/accuracy]
 
-All start from scratch with the same backbone (ResNet-18), images, augmentation, optimiser and number of steps. A table
-of COCO AP and AP50 on val: means and standard deviations over the seeds, and the difference to the first variant,
-paired by image and seed, with a 95% interval over both. Run again to go on: a training that is there is not repeated.
-The last line is JSON, one object a variant; the peer is the first variant.
+All start from scratch with the same backbone (ResNet-18), images, augmentation, optimiser and number of steps; the
+learning rate is the one each gets on with. A table of COCO AP and AP50 on val: means and standard deviations over the
+seeds, and the difference to the first variant, paired by image and seed, with a 95% interval over both. Run again to go
+on: a training that is there is not repeated. The last line is JSON, one object a variant; the peer is the first one.
 """
 
 import argparse
@@ -29,29 +29,28 @@ from tasks.config import DataConfig
 from tasks.data import import_source
 
 CARLA095 = "coco:../shared/data/carla095/{}.json"
+# At the grid's 2e-3 RetinaNet's heads, which have no normalisation, die in the first hundred steps.
+PEERS_RATE = 5e-4
 PAPER = resolve("paper")
 PAPER_LOSS = PAPER.baseline.loss.model_dump(exclude_unset=True)
-THREE = {"strides": (8, 16, 32)}
+ONE: dict = {"strides": (8,)}
+CENTRE: dict = {"centre_cells": 1.5}
 # What differs from the defaults: (of DetectorConfig, of TrainConfig). The first rows are a ladder from the paper's
-# settings, one change a step.
+# settings to the defaults ("grid"), the next what one grid and what three make of further choices.
 VARIANTS: dict[str, tuple[dict, dict]] = {
     "paper": (PAPER.detector.model_dump(exclude_unset=True), {"loss": PAPER_LOSS}),
-    "paper_relative_box": (THREE, {"loss": PAPER_LOSS | {"box": 2.0}}),
-    "three_grids": (THREE, {}),
-    "two_grids": ({"strides": (8, 16)}, {}),
+    "paper_relative_box": ({}, {"loss": PAPER_LOSS | {"box": 2.0}}),
+    "one_grid": (ONE, {}),
     "grid": ({}, {}),
+    "one_grid_giou": (ONE, {"loss": {"giou": 1.0}}),
+    "one_grid_iou_coverage": (ONE, {"loss": {"coverage_target": "iou"}}),
+    "one_grid_centre_sampling": (ONE | CENTRE, {}),
     "stride_16": ({"strides": (16,)}, {}),
     "giou": ({}, {"loss": {"giou": 1.0}}),
-    "iou_coverage": ({}, {"loss": {"coverage_target": "iou"}}),
-    "giou_and_iou_coverage": ({}, {"loss": {"giou": 1.0, "coverage_target": "iou"}}),
-    "centre_sampling": ({"centre_cells": 1.5}, {}),
-    "centre_sampling_giou": ({"centre_cells": 1.5}, {"loss": {"giou": 1.0}}),
-    "three_grids_centre_sampling": (THREE | {"centre_cells": 1.5}, {}),
-    "three_grids_giou": (THREE, {"loss": {"giou": 1.0}}),
-    "three_grids_giou_and_iou_coverage": (THREE, {"loss": {"giou": 1.0, "coverage_target": "iou"}}),
-    "retinanet": ({"architecture": "retinanet"}, {}),
-    "fcos": ({"architecture": "fcos"}, {}),
-    "faster_rcnn": ({"architecture": "faster_rcnn"}, {}),
+    "centre_sampling": (CENTRE, {}),
+    "retinanet": ({"architecture": "retinanet"}, {"learning_rate": PEERS_RATE}),
+    "fcos": ({"architecture": "fcos"}, {"learning_rate": PEERS_RATE}),
+    "faster_rcnn": ({"architecture": "faster_rcnn"}, {"learning_rate": PEERS_RATE}),
     "repeat_factor": ({}, {"sampling": "repeat_factor"}),
     "mosaic": ({}, {"augment": {"mosaic": 0.5}}),
 }
@@ -61,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--train", default=CARLA095.format("train"))
     parser.add_argument("--val", default=CARLA095.format("val"))
-    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=["grid", "stride_16", "retinanet", "fcos"])
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=["grid", "one_grid", "retinanet", "fcos"])
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--width", type=int, default=320)

@@ -45,7 +45,7 @@ class DetectorConfig(_Frozen):
         default="resnet18", description="torchvision's features."
     )
     strides: tuple[Literal[8, 16, 32], ...] = Field(
-        default=(8,),
+        default=(8, 16, 32),
         min_length=1,
         description="Of each grid the width of a cell in input pixels, the finest first; every object belongs to one "
         "grid, by its size.",
