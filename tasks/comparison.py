@@ -126,11 +126,12 @@ def _gain(
     campaign: Campaign, before: tuple[Cycle, str], after: tuple[Cycle, str], split: str, store: Path
 ) -> dict[str, Any]:
     """By how much the detectors of one cycle's arm are better than those of another's."""
-    files = [detection_files(campaign, cycle, arm, split) for cycle, arm in (before, after)]
+    ours, theirs = detection_files(campaign, *after, split), detection_files(campaign, *before, split)
     samples = campaign.config.loop.bootstrap_samples
     dataset = Dataset.open(store)
     return {
-        metric: asdict(paired_difference_over_seeds(dataset, *files, metric, samples=samples)) for metric in METRICS
+        metric: asdict(paired_difference_over_seeds(dataset, theirs, ours, metric, samples=samples))
+        for metric in METRICS
     }
 
 
