@@ -88,7 +88,7 @@ def wrong_detections(batch: Batch, matching: Matching, rules: KindRules, verdict
 
 
 def classify(batch: Batch, pairs: Overlaps, matching: Matching, rules: KindRules) -> Findings:
-    """The failures of a batch. `matching`: of one area range and `rules.iou_threshold`."""
+    """The failures of a batch. `matching`: its first area range is all, its first threshold `rules.iou_threshold`."""
     finder = found_by(batch, matching)
     is_found = take(believed(batch, matching, rules), finder, False)
     wrong = _wrong(batch, pairs, wrong_detections(batch, matching, rules), finder, is_found, rules)

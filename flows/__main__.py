@@ -72,6 +72,7 @@ Against = Annotated[
 Calibrated = Annotated[
     bool, typer.Option("--calibrated", help="Scores as probabilities, by what `evaluate --fit-calibration` left")
 ]
+Errors = Annotated[bool, typer.Option("--errors", help="Kinds of failures and the mAP that each costs")]
 FitCalibration = Annotated[
     bool, typer.Option("--fit-calibration", help="Fit scores to probabilities on this data, beside the detector")
 ]
@@ -152,8 +153,8 @@ def train(
 def evaluate(
     detector: Detector, data: Data = None, out: Out = Path("runs/evaluate"),
     config: File = None, set_: Set = None, skip_bad: SkipBad = None,
-    rules: Rules = "coco", by: By = None, against: Against = None, calibrated: Calibrated = False,
-    fit_calibration: FitCalibration = False,
+    rules: Rules = "coco", by: By = None, against: Against = None, errors: Errors = False,
+    calibrated: Calibrated = False, fit_calibration: FitCalibration = False,
 ) -> None:  # fmt: skip
     """COCO's average precision of a detector, with bootstrap intervals, or KITTI's official figures; its calibration.
 
@@ -162,7 +163,7 @@ def evaluate(
     from flows.evaluate import evaluate_once
 
     settings = _resolve(data, None, None, None, None, config, set_, None, skip_bad)
-    options = {"calibrated": calibrated, "fit": fit_calibration}
+    options = {"errors": errors, "calibrated": calibrated, "fit": fit_calibration}
     typer.echo(evaluate_once(settings, detector, out, rules, by or (), against, **options))
 
 

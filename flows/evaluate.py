@@ -17,6 +17,7 @@ from dataset.store import Dataset
 from evaluation.average_precision import evaluate
 from evaluation.bootstrap import interval, paired_difference
 from evaluation.by_attribute import ATTRIBUTES, ap_by
+from evaluation.error_table import evaluate_with_errors
 from evaluation.kitti import evaluate_kitti, to_dict
 from flows.calibrate import fit_calibration, show_calibration
 from flows.console import text
@@ -37,13 +38,15 @@ def evaluate_once(
     by: Sequence[str] = (),
     against: Path | None = None,
     *,
+    errors: bool = False,
     calibrated: bool = False,
     fit: bool = False,
 ) -> str:
     """The figures as tables; all of them in out/metrics.json, the detections in out/detections.parquet.
 
     rules: coco or kitti. by: attributes to bin the objects by. against: another detector's detections of the same
-    data; the differences are paired, by COCO's figures, and above 0 where this detector is better. calibrated: the
+    data; the differences are paired, by COCO's figures, and above 0 where this detector is better. errors: what kinds
+    of failures there are, and what they cost; takes the memory of all detections at once. calibrated: the
     scores are probabilities by what was fitted before; fit: fit that to this data, beside the checkpoint.
     """
     check_request(rules, by, against)
@@ -57,6 +60,8 @@ def evaluate_once(
             tables = [kitti_table(labels_for_kitti(config.data, dataset, out), detections, title, record)]
         else:
             tables = [coco_table(dataset, detections, title, samples, record)]
+        if errors:
+            tables.append(errors_table(dataset, detections, record))
         tables += [bins_table(dataset, detections, attribute, record) for attribute in by]
         if against is not None:
             tables.append(difference_table(dataset, against, detections, samples, record))
@@ -140,6 +145,17 @@ def bins_table(dataset: Dataset, detections: Path, by: str, record: dict[str, An
     table = Table(by, "objects", "mAP", "AP50", "AR100", title=f"by {by}, objects of other bins ignored")
     for row in figures:
         table.add_row(row.bin, str(row.objects), *(f"{value:.4f}" for value in (row.mAP, row.AP50, row.AR100)))
+    return table
+
+
+def errors_table(dataset: Dataset, detections: Path, record: dict[str, Any]) -> Table:
+    """How many failures of each kind `mine` would find, and how much mAP mending them, one at a time, would give."""
+    _, found = evaluate_with_errors(dataset, detections)
+    cost_map = {kind: cost / max(len(dataset.categories), 1) for kind, cost in found.cost_ap.items()}
+    record["errors"] = {kind: {"count": count, "cost_map": cost_map[kind]} for kind, count in found.counts.items()}
+    table = Table("error", "failures", "mAP at IoU 0.5 they cost", title="kinds of failures, as `mine` finds them")
+    for kind, count in found.counts.items():
+        table.add_row(kind, str(count), f"{cost_map[kind]:.4f}")
     return table
 
 

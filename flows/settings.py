@@ -69,7 +69,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _merge(into: dict[str, Any], values: dict[str, Any]) -> None:
     for name, value in values.items():
-        if isinstance(value, dict) and isinstance(into.get(name), dict):
+        if isinstance(value, dict):  # never the file's own: YAML's aliases share one among several names
+            inner = into.get(name)
+            into[name] = inner if isinstance(inner, dict) else {}
             _merge(into[name], value)
         else:
             into[name] = value

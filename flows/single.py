@@ -60,6 +60,7 @@ def train_once(config: CampaignConfig, out: Path, init: Path | None) -> Path:
         init=init,
         weights=config.weights,
         score=score if val else None,
+        scored_on=val[0].digest if val else None,
         on_log=lambda step, values: curves.note(out, step, values),
         fabric=fabric,
     )

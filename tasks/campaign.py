@@ -55,7 +55,11 @@ def _read(path: Path) -> CampaignConfig:
         return CampaignConfig.model_validate(yaml.safe_load(path.read_text()))
     except (ValidationError, yaml.YAMLError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(path, f"is not a configuration of this version ({reason})", "choose another --name") from error
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        problem = f"is not a configuration of this version ({reason})"
+        raise InputError(path, problem, "start a new run, or go on with the version that wrote it") from error
 
 
 def _refuse_other_data(before: CampaignConfig, now: CampaignConfig, run: Run) -> None:

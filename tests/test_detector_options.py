@@ -247,3 +247,35 @@ def test_two_processes_learn_what_one_does(data, tmp_path):
         two = load(tmp_path / "two" / name / "last.pt")["resume"]["model"]
         for key in (key for key in one if "running_" in key):
             assert torch.allclose(one[key], two[key], rtol=1e-3, atol=1e-4), key
+
+
+def test_a_finished_training_is_scored_when_a_validation_set_comes_and_anew_on_another(data, tmp_path):
+    config = changed(CONFIG, steps=2, batch_size=2, score_every=1)
+    train(data, tmp_path, TINY, config, progress=False)
+    scored = []
+
+    def score(path: Path) -> float:
+        scored.append(load(path)["step"])
+        return 0.5
+
+    for digest, times in (("a", 1), ("a", 1), ("b", 2)):
+        best = train(data, tmp_path, TINY, config, score=score, scored_on=digest, progress=False)
+        assert best.is_file() and len(scored) == times
+    best.unlink()
+    assert train(data, tmp_path, TINY, config, score=score, scored_on="b", progress=False).is_file()
+    assert load(best)["step"] == 2
+
+
+def test_weights_of_grids_that_mean_something_else_are_refused_though_their_shapes_fit(data, tmp_path):
+    config = changed(CONFIG, steps=1, batch_size=2)
+    first = train(data, tmp_path / "first", TINY, config, progress=False)
+    for name, value in (("box_code", "edges"), ("strides", (8, 16, 16)), ("cells_across", 4.0)):
+        other = TINY.model_copy(update={name: value})
+        with pytest.raises(InputError, match=f"its .*{name.replace('_', '.')}.* is .*, here it is"):
+            train(data, tmp_path / name, other, config, init=first, progress=False)
+
+
+def test_a_checkpoint_of_another_version_says_so(tmp_path):
+    torch.save({"format": "hardcase-detector-1"}, tmp_path / "old.pt")
+    with pytest.raises(InputError, match=r"old\.pt: another version wrote it \(hardcase-detector-1"):
+        load(tmp_path / "old.pt")

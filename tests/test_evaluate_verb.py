@@ -30,7 +30,7 @@ def config(tmp_path: Path) -> CampaignConfig:
     return resolve(flags={"data.train": spec, "loop.bootstrap_samples": 20})
 
 
-def detections(file: Path, config: CampaignConfig, folder: Path, boxes: list, scores: list):
+def detections(file: Path, config: CampaignConfig, folder: Path, boxes: np.ndarray | list, scores: list):
     """The data as the verb reads them, and the same boxes found in each frame."""
     dataset = import_source(config.data.train, folder / "data", config.data, known=KNOWN)
     with DetectionsWriter(file, KNOWN) as writer:
@@ -125,3 +125,14 @@ def test_a_wrong_request_is_refused_before_the_detector_runs(config, tmp_path):
         evaluate.evaluate_once(config, detector, tmp_path, by=["colour"])
     with pytest.raises(InputError, match=r"none\.parquet is no file"):
         evaluate.evaluate_once(config, detector, tmp_path, against=tmp_path / "none.parquet")
+
+
+def test_errors_are_counted_and_cost_what_mending_them_would_give(config, tmp_path, monkeypatch):
+    """The one car of each of three frames is missed: each that were found would give a third of the car's AP."""
+    found = detections(tmp_path / "found.parquet", config, tmp_path, np.zeros((0, 4)), [])
+    monkeypatch.setattr(evaluate, "detect", lambda *_: found)
+    told = evaluate.evaluate_once(config, tmp_path / "d.pt", tmp_path, errors=True)
+    errors = json.loads((tmp_path / "metrics.json").read_text())["errors"]
+    assert "mAP at IoU 0.5 they cost" in told
+    assert {kind: row["count"] for kind, row in errors.items() if row["count"]} == {"missed": 3}
+    assert errors["missed"]["cost_map"] == pytest.approx(1 / len(KNOWN), rel=0.05)

@@ -49,6 +49,14 @@ def test_presets_joined_by_a_plus_lie_on_top_of_each_other():
         resolve("laptop+papr")
 
 
+def test_names_that_share_a_yaml_alias_are_changed_apart(tmp_path):
+    changed = resolve("laptop+paper", overrides=["baseline.loss.box=2"])
+    assert (changed.baseline.loss.box, changed.retrain.loss.box) == (2, 10)
+    (tmp_path / "mine.yaml").write_text("retrain: {loss: {giou: 1}}")
+    changed = resolve("laptop+paper", file=tmp_path / "mine.yaml")
+    assert (changed.baseline.loss.giou, changed.retrain.loss.giou) == (0, 1)
+
+
 def test_an_unknown_preset_lists_those_there_are():
     with pytest.raises(InputError, match="demo"):
         resolve("nonesuch")

@@ -9,7 +9,7 @@ from .cells import Cells
 from .config import DetectorConfig
 
 MIN_SIZE_PX = 1.0
-EDGE_UNIT_PX = 35.0  # DetectNet_v2's scale of the distances to the edges
+EDGE_UNIT_CELLS = 35 / 16  # DetectNet_v2 divides distances to the edges by 35 px, and its cells are 16 px wide
 
 
 def encode(box_xyxy: Tensor, cells: Cells, config: DetectorConfig) -> Tensor:
@@ -18,11 +18,12 @@ def encode(box_xyxy: Tensor, cells: Cells, config: DetectorConfig) -> Tensor:
     relative: the offset of the box's centre from the cell's, in widths and heights of the box (of half a cell, where
     the box is smaller), and the logarithm of its size in cells. An error of 0.1 is a tenth of the object, near or far,
     so its L1 needs no weight a size, and its gradient does not fade where a prediction is much too small.
-    edges: the distances from the cell's centre to the left, upper, right and lower edge, in units of 35 px.
+    edges: the distances from the cell's centre to the left, upper, right and lower edge, in units of 35/16 cells.
     """
     x0, y0, x1, y1 = box_xyxy.unbind(-1)
     if config.box_code == "edges":
-        return torch.stack([cells.x - x0, cells.y - y0, x1 - cells.x, y1 - cells.y], dim=2) / EDGE_UNIT_PX
+        unit = cells.stride * EDGE_UNIT_CELLS
+        return torch.stack([cells.x - x0, cells.y - y0, x1 - cells.x, y1 - cells.y], dim=2) / unit
     width, height = (x1 - x0).clamp(min=MIN_SIZE_PX), (y1 - y0).clamp(min=MIN_SIZE_PX)
     least = cells.stride / 2
     off_x = ((x0 + x1) / 2 - cells.x) / torch.maximum(width, least)
@@ -33,11 +34,11 @@ def encode(box_xyxy: Tensor, cells: Cells, config: DetectorConfig) -> Tensor:
 def decode(encoded: Tensor, cells: Cells, config: DetectorConfig) -> Tensor:
     """The inverse of `encode`: (B, C, 4, K) -> boxes (B, C, K, 4) xyxy in input px.
 
-    Sizes are at least one px, and at most twice the input's where they are written relative: whatever a cell says,
-    nothing is infinite, nor is a gradient.
+    Sizes are at least one px, and at most twice the input's where they are written relative: an exponential that is
+    infinite would leave gradients that are no numbers.
     """
     if config.box_code == "edges":
-        left, above, right, below = (encoded * EDGE_UNIT_PX).unbind(2)
+        left, above, right, below = (encoded * cells.stride * EDGE_UNIT_CELLS).unbind(2)
         x0, y0 = cells.x - left, cells.y - above
         x1 = torch.maximum(cells.x + right, x0 + MIN_SIZE_PX)
         return torch.stack([x0, y0, x1, torch.maximum(cells.y + below, y0 + MIN_SIZE_PX)], dim=-1)

@@ -17,7 +17,10 @@ from .architecture import Architecture
 from .build import build
 from .config import DetectorConfig
 
-FORMAT = "hardcase-detector-2"
+FORMAT_FAMILY = "hardcase-detector-"
+FORMAT = f"{FORMAT_FAMILY}2"
+# What the heads of a grid detector mean; weights fit another choice by their shapes alone.
+GRIDS = {"its list of strides": "strides", "its cells_across": "cells_across", "its box code": "box_code"}
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
@@ -37,7 +40,10 @@ def save(path: Path, content: dict[str, Any]) -> None:
 def load(path: Path) -> dict[str, Any]:
     """A checkpoint of ours on the CPU; InputError when the file is missing, damaged or something else."""
     content = _read(path, "train it again, or give the path of another checkpoint")
-    if content.get("format") != FORMAT:
+    found = str(content.get("format"))
+    if found.startswith(FORMAT_FAMILY) and found != FORMAT:
+        raise InputError(path, f"another version wrote it ({found}, not {FORMAT})", "train it again")
+    if found != FORMAT:
         raise InputError(
             path, "this is no detector checkpoint of hardcase", "give a last.pt or best.pt that train wrote"
         )
@@ -87,18 +93,22 @@ def fill_first(model: Architecture, path: Path, categories: tuple[str, ...]) -> 
     except InputError as error:
         misfit = f"; {error.problem}"
     found, wanted = content["detector"], model.config
-    told = [
-        f"{what} is {theirs}, here it is {ours}"
-        for what, theirs, ours in (
-            ("its architecture", found["architecture"], wanted.architecture),
-            ("its backbone", found["backbone"], wanted.backbone),
-            ("what it detects", ", ".join(content["categories"]), ", ".join(categories)),
-        )
-        if theirs != ours
+    compared = [
+        ("its architecture", found["architecture"], wanted.architecture),
+        ("its backbone", found["backbone"], wanted.backbone),
+        ("what it detects", ", ".join(content["categories"]), ", ".join(categories)),
     ]
+    if found["architecture"] == wanted.architecture == "grid":
+        ours = wanted.model_dump()
+        compared += [(what, _listed(found[name]), _listed(ours[name])) for what, name in GRIDS.items()]
+    told = [f"{what} is {theirs}, here it is {ours}" for what, theirs, ours in compared if theirs != ours]
     if told or misfit:
         remedy = "start from a checkpoint of the same detector and categories, or from the backbone's weights alone"
         raise InputError(path, "; ".join(told) + misfit if told else misfit.removeprefix("; "), remedy)
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def fill_backbone(model: Architecture, weights: str | Path) -> None:

@@ -53,12 +53,12 @@ class DetectorConfig(_Frozen):
     cells_across: float = Field(
         default=8.0,
         gt=0,
-        description="Objects whose longer side is more cells long than this belong to the next coarser grid, if any.",
+        description="Objects whose longer side is at least so many cells long belong to the next coarser grid, if any.",
     )
     box_code: Literal["relative", "edges"] = Field(
         default="relative",
         description="What a cell says of its object's box. relative: centre and size, in sizes of the object. edges: "
-        "the distances to its four edges in px / 35, as DetectNet_v2 has it.",
+        "the distances to its four edges, as DetectNet_v2 has it.",
     )
     input_width_px: int = Field(default=640, ge=64, description="Images are resized to this width, a multiple of 32.")
     input_height_px: int = Field(default=192, ge=64, description="Images are resized to this height, a multiple of 32.")
@@ -106,7 +106,10 @@ class DetectorConfig(_Frozen):
 
 
 class LossWeights(_Frozen):
-    """Each term is a mean over covered objects, so the weights do not depend on batch size or resolution."""
+    """Each term is a mean over covered objects, so the weights do not depend on the batch's size.
+
+    Nor on the resolution, but for the plain coverage, which counts every cell of the background as the paper's does.
+    """
 
     coverage: float = Field(default=1.0, ge=0, description="BCE of the coverage.")
     coverage_form: Literal["focal", "plain"] = Field(

@@ -32,7 +32,7 @@ def detector_loss(
     and "loss_giou" where it has a weight.
 
     An object weighs the square root of its cells: a near lorry more than a far car, but not a hundred times more.
-    Terms are divided by the weight of all objects, hence do not depend on the batch's size or the resolution.
+    Terms are divided by the weight of all objects, hence do not depend on the batch's size.
     totals: what to divide by, where these images are one part of a larger batch (see `loss_totals`).
     """
     covered = targets.covered

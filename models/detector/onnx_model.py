@@ -50,7 +50,7 @@ class OnnxModel(Finder):
             self.config = DetectorConfig(**json.loads(told["detector"]))
         except ValidationError as error:
             problem = f"its settings are those of another version ({error.errors()[0]['msg']})"
-            raise InputError(path, problem, "export the checkpoint again") from None
+            raise InputError(path, problem, "train and export it again") from None
         suppression = json.loads(told.get("suppression", "null"))
         self.suppression = None if suppression is None else Suppression(**suppression)
         self.category_names = tuple(json.loads(told["categories"]))

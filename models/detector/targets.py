@@ -48,10 +48,9 @@ def rasterise(objects: ObjectBatch, config: DetectorConfig, categories: int) -> 
 
     In the grid that it belongs to by its size, an object covers the cells whose centre lies in an ellipse about its
     own centre, those near its centre by `centre_cells`, and always the cell that holds its centre, so that small
-    objects never vanish. Where objects of one
-    category meet in a cell, one whose centre lies there comes first, then the smaller (which is nearly always the one
-    with no other cell to go to). Cells in the ring around the ellipse, and cells touched by an ignore region, do not
-    count unless covered. For the other grids an object is background.
+    objects never vanish. Where objects of one category meet in a cell, one whose centre lies there comes first, then
+    the smaller (which is nearly always the one with no other cell to go to). Cells in the ring around the ellipse, and
+    cells touched by an ignore region, do not count unless covered. For the other grids an object is background.
     """
     cells = cells_of(config, objects.box_xyxy.device)
     batch, most = objects.category.shape

@@ -48,6 +48,7 @@ def train(
     init: Path | None = None,
     weights: Path | str | None = None,
     score: Score | None = None,
+    scored_on: str | None = None,
     on_log: OnLog | None = None,
     progress: bool = True,
     fabric: Fabric | None = None,
@@ -56,8 +57,9 @@ def train(
 
     init: a checkpoint of ours whose weights to start from. weights: ImageNet weights of the backbone: "torchvision"
     downloads them, a path reads a torchvision state dict, None starts from scratch. score: the value, larger is
-    better, of the checkpoint at a path (the caller's mAP on its validation set). on_log(step, values) every
-    `log_every` steps, values being means since the last call. fabric: the devices, where the caller has launched them.
+    better, of the checkpoint at a path (the caller's mAP on its validation set). scored_on: the digest of that set; a
+    run that goes on with another chooses its best anew. on_log(step, values) every `log_every` steps, values being
+    means since the last call. fabric: the devices, where the caller has launched them.
     Under torchrun all processes call this alike; `score` and `on_log` are called in the first one alone.
     A run whose folder holds a last.pt of the same inputs goes on from there; of other inputs, InputError.
     """
@@ -82,9 +84,12 @@ def train(
         if config.compile:
             compile_trunk(network)
         run = _Run(fabric, network.to(memory_format=torch.channels_last), config, out, identity)  # type: ignore[call-overload]
-        run.resume()
+        run.resume(scored_on)
         if not run.finished:
             run.learn(data, detector, score, on_log, progress)
+        elif score is not None and run.best_score == -math.inf:  # trained without it, or with another
+            run.choose_best(score)
+            run.save()
     return out / ("best.pt" if score else "last.pt")
 
 
@@ -120,7 +125,7 @@ class _Run:
         self.fabric, self.config, self.out, self.identity = fabric, config, out, identity
         self.network, self.learner = network, Learner(fabric, network, config)
         self.average = WeightAverage(network, config.ema_decay)
-        self.step, self.best_score, self.waited = 0, -math.inf, 0
+        self.step, self.best_score, self.waited, self.scored_on = 0, -math.inf, 0, None
 
     @property
     def finished(self) -> bool:
@@ -128,9 +133,9 @@ class _Run:
         patience = self.config.patience
         return self.step == self.config.steps or (patience is not None and self.waited >= patience)
 
-    def resume(self) -> None:
+    def resume(self, scored_on: str | None) -> None:
         """Take over out/last.pt where there is one. InputError when it was trained on other inputs."""
-        path = self.out / "last.pt"
+        path, self.scored_on = self.out / "last.pt", scored_on
         if not path.is_file():
             return
         content = checkpoint.load(path)
@@ -141,7 +146,9 @@ class _Run:
         self.network.load_state_dict(state["model"])
         self.learner.optimizer.load_state_dict(state["optimizer"])
         self.average.load(content["weights"])
-        self.step, self.best_score, self.waited = content["step"], state["best_score"], state["waited"]
+        self.step = content["step"]
+        if state["scored_on"] == scored_on and (self.out / "best.pt").is_file():
+            self.best_score, self.waited = state["best_score"], state["waited"]
 
     def content(self) -> dict[str, Any]:
         """What predicting needs; plain values, so that it loads with weights_only."""
@@ -158,8 +165,9 @@ class _Run:
     def save(self) -> None:
         if self.fabric.is_global_zero:
             model, optimizer = self.network.state_dict(), self.learner.optimizer.state_dict()
-            state = {"model": model, "optimizer": optimizer, "best_score": self.best_score, "waited": self.waited}
-            checkpoint.save(self.out / "last.pt", self.content() | {"resume": state})
+            state = {"model": model, "optimizer": optimizer}
+            chosen = {"best_score": self.best_score, "waited": self.waited, "scored_on": self.scored_on}
+            checkpoint.save(self.out / "last.pt", self.content() | {"resume": state | chosen})
         self.fabric.barrier()
 
     def choose_best(self, score: Score) -> None:
