@@ -2,7 +2,7 @@
 
 import json
 import math
-import shutil
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tasks.realism import Realism, RefinedSet, Sides
 
 HAND = "hand"
+RESERVED = ("source", "real", "renders")  # names of the two sides in what is written
+MADE_HERE = "realism-pictures"  # below --out: what the refiners named made of the renders
 
 
 def realism(
@@ -92,7 +94,7 @@ def realism_once(
     sides = Sides.of(ours, theirs, at_most, group_regex)
     pixels = PixelClassifierConfig(steps=pixel_steps) if pixel_steps else None
     out.mkdir(parents=True, exist_ok=True)
-    sets = _refined_sets(refined, sides, out, seed)
+    sets = _refined_sets(refined, sides, out / MADE_HERE, [*ours.roots(), *theirs.roots()], seed)
     found, near = measure(sides, sets, extract, view, pixels=pixels, lpips=compare, samples=samples, seed=seed)
     specs = {"renders": source, "real": target} | {one.name: spec for one, spec in zip(sets, refined, strict=True)}
     record = {"compared": specs, "seed": seed, "size": size, **found.to_dict()}
@@ -126,30 +128,51 @@ def _extractor(features: str, inception: Path | None) -> "Extractor":
     return extractor("detector", detector=Path(features))
 
 
-def _refined_sets(refined: list[str], sides: "Sides", out: Path, seed: int) -> "list[RefinedSet]":
-    """In the order named. A refiner's file is applied here, into out/refined."""
-    from models.refiners.build import load_refiner
+def _refined_sets(
+    refined: list[str], sides: "Sides", made_here: Path, reads: list[str], seed: int
+) -> "list[RefinedSet]":
+    """In the order named. A refiner's file is applied here, into made_here/NAME. reads: the folders of both sides."""
     from tasks.picture_sets import open_pictures
     from tasks.realism import refine_here, refined_before
+    from tasks.refined_folder import COMPARED_MARK, REFINED_MARK, begin, complete
 
-    names: list[str] = []
-    for spec in refined:
-        path = Path(spec)
-        if not path.exists() and not spec.startswith("store:"):
-            raise InputError("--refined", f"{spec} does not exist", "name a refiner.pt, or a folder of refined images")
-        name = load_refiner(path).kind if path.is_file() else Path(spec.removeprefix("store:")).absolute().name
-        names.append(f"{name}-{names.count(name) + 1}" if name in names else name)
-    shutil.rmtree(out / "refined", ignore_errors=True)
-    sets = []
+    names = _names(refined)
+    before, roots = {}, list(reads)
     for name, spec in zip(names, refined, strict=True):
-        path = Path(spec)
+        path = Path(spec.removeprefix("store:"))
+        roots.append(str(path))
         if path.is_file():
-            sets.append(refine_here(path, name, sides.source, out / "refined" / name, seed=seed))
             continue
-        is_folder_of_refine = (path / "refined.json").is_file() and not (path / "meta.json").is_file()
+        is_folder_of_refine = (path / REFINED_MARK).is_file() and not (path / "meta.json").is_file()
         opened = open_pictures(str(path / "images") if is_folder_of_refine else spec)
-        sets.append(refined_before(opened, name, sides.source_names))
+        before[name] = refined_before(opened, name, sides.source_names)
+        roots += opened.roots()
+    if len(before) == len(names):
+        return list(before.values())
+    begin(made_here, COMPARED_MARK, {"refined": refined}, roots)
+    sets = [
+        before[name] if name in before else refine_here(Path(spec), name, sides.source, made_here / name, seed=seed)
+        for name, spec in zip(names, refined, strict=True)
+    ]
+    complete(made_here, COMPARED_MARK)
     return sets
+
+
+def _names(refined: list[str]) -> list[str]:
+    """One of its own for each: the refiner's kind or the folder's name, numbered where that is taken."""
+    from models.refiners.build import load_refiner
+
+    names, taken = [], set(RESERVED)
+    for spec in refined:
+        path = Path(spec.removeprefix("store:"))
+        if not path.exists():
+            raise InputError("--refined", f"{spec} does not exist", "name a refiner.pt, or a folder of refined images")
+        name = load_refiner(path).kind if path.is_file() else path.resolve().name
+        if name in taken:
+            name = next(numbered for i in count(2) if (numbered := f"{name}-{i}") not in taken)
+        names.append(name)
+        taken.add(name)
+    return names
 
 
 def _table(found: "Realism") -> Table:

@@ -1,7 +1,5 @@
 """The verb `refine`: fit what makes renders look more real, and apply it, judged by the gate where labels are known."""
 
-import json
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -12,8 +10,6 @@ from dataset.errors import InputError
 
 if TYPE_CHECKING:
     from tasks.config import RefiningConfig
-
-MARK = "refined.json"  # in a folder of refined images: by what, from what
 
 app = typer.Typer(help="Make renders look more real: fit a refiner, apply it.", no_args_is_help=True)
 
@@ -127,6 +123,7 @@ def apply_once(
     from models.refiners.gate import LabelGate
     from models.refiners.gate_table import GateSummary, read_rows
     from tasks.picture_sets import open_pictures
+    from tasks.refined_folder import REFINED_MARK, begin, complete
     from tasks.refining import refine_folder, refine_store, told
 
     refiner, renders = load_refiner(file), open_pictures(source, source_maps)
@@ -136,11 +133,14 @@ def apply_once(
     gate = None
     if detector is not None and renders.dataset is not None:
         gate = LabelGate.of_checkpoint(detector, renders.dataset.categories, GateConfig())
-    _make_room(out, {"kind": refiner.kind, "refiner": refiner.digest, "source": source})
+    reads = [file, *renders.roots(), *(path for path in (source_maps, detector) if path is not None)]
+    begin(out, REFINED_MARK, {"kind": refiner.kind, "refiner": refiner.digest, "source": source}, reads)
     if renders.dataset is None:
         refine_folder(refiner, renders.pictures, out, seed=seed)
+        complete(out, REFINED_MARK)
         return f"{len(renders.pictures)} images refined by {refiner.kind}, their labels unseen: {out}"
     refined = refine_store(refiner, renders.dataset, out, gate, seed=seed)
+    complete(out, REFINED_MARK)
     if gate is None:
         return f"{len(refined)} frames refined by {refiner.kind}, no gate was asked (--detector): {out}"
     return f"{told(GateSummary.of(*read_rows(out / 'gate.parquet')))}\nframes: {out}"
@@ -168,15 +168,3 @@ def _config(kind: str, preset: str, steps: int | None, changes: list[str]) -> "R
         except yaml.YAMLError as error:
             raise InputError("--set", f"{change!r} is not YAML", "quote it") from error
     return RefiningConfig.model_validate({"kind": kind, "preset": preset, "steps": steps, "settings": settings})
-
-
-def _make_room(out: Path, record: dict[str, str]) -> None:
-    """An empty folder with MARK in it, which tells what its images are. InputError where it holds anything else."""
-    if out.exists() and not out.is_dir():
-        raise InputError("--out", f"{out} is a file", "name a folder")
-    if out.exists() and any(out.iterdir()):
-        if not (out / MARK).is_file():
-            raise InputError("--out", f"{out} holds something else than refined images", "name another folder")
-        shutil.rmtree(out)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / MARK).write_text(json.dumps(record, indent=1))

@@ -9,6 +9,7 @@ import numpy as np
 from dataset.errors import InputError
 from dataset.store import Dataset
 from models.refiners.pictures import Pictures
+from tasks.refined_folder import REFINED_MARK, require_complete
 
 STORE = "store:"
 
@@ -26,6 +27,17 @@ class PictureSet:
         if self.dataset is not None:
             return self.dataset.frame_ids()
         return np.array([self.pictures.name(i) for i in range(len(self.pictures))])
+
+    def files(self) -> list[str]:
+        """Path of each picture."""
+        if self.dataset is not None:
+            return [self.dataset.image_path(i) for i in range(len(self.dataset))]
+        return [str(Path(self.spec) / name) for name in self.names().tolist()]
+
+    def roots(self) -> set[str]:
+        """The folders that are read: the set's own, and those of a data set's images, which may lie elsewhere."""
+        images = {file.rpartition("/")[0] for file in self.files() if "://" not in file}
+        return images | {self.spec.removeprefix(STORE)}
 
     def groups(self, group_regex: str | None = None) -> np.ndarray:
         """(N,) str: the clip, scene or town of each picture, which is resampled as one.
@@ -45,9 +57,12 @@ class PictureSet:
 def open_pictures(spec: str, semantic: Path | None = None) -> PictureSet:
     """spec: store:DIR, or a folder; a folder that holds a store is one. semantic: a folder of label maps.
 
-    Raises InputError where there is nothing of the kind, and on label maps for a store, which has its own.
+    Raises InputError where there is nothing of the kind, where refining was interrupted, and on label maps for a store,
+    which has its own.
     """
     folder = Path(spec.removeprefix(STORE))
+    for marked in (folder, folder.parent):  # `refine` saves a folder's pictures in images/ beside its mark
+        require_complete(marked, REFINED_MARK)
     if spec.startswith(STORE) or (folder / "meta.json").is_file():
         if semantic is not None:
             raise InputError(spec, "a store's label maps lie beside its images", "name no folder of maps for it")

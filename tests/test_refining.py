@@ -272,6 +272,95 @@ def test_help_shows_an_example(verb_words):
     assert result.exit_code == 0 and "Example: python -m flows" in " ".join(result.output.split())
 
 
+@pytest.fixture
+def fitted_by_hand(tmp_path):
+    """Renders and photos of streets, and a refiner fitted to them: (renders' store, folder of photos, refiner.pt)."""
+    renders, real = streets(tmp_path / "renders", 30, "synthetic", frames=6), streets(tmp_path / "real", 110, frames=6)
+    source, target = f"store:{renders.folder}", real.folder / "images"
+    words = ("--source", source, "--target", target, "--out", tmp_path / "lab", "--no-mlflow")
+    assert verb("refine", "fit", "--kind", "lab", *words).exit_code == 0
+    return source, target, tmp_path / "lab" / "refiner.pt"
+
+
+def judged(source: str, target: Path, out: Path, *words: object):
+    small = ("--size", "64x48", "--pixel-steps", 0, "--samples", 20)
+    return verb("realism", "--source", source, "--target", target, "--out", out, *small, *words)
+
+
+def row_names(out: Path) -> list[str]:
+    return [row["name"] for row in json.loads((out / "realism.json").read_text())["rows"]]
+
+
+def refused(result, told: str) -> None:
+    assert isinstance(result.exception, InputError) and told in str(result.exception), (told, result.exception)
+
+
+def test_realism_removes_nothing_that_it_did_not_write_itself(tmp_path, fitted_by_hand):
+    source, target, refiner = fitted_by_hand
+    assert verb("refine", "apply", refiner, "--source", source, "--out", tmp_path / "refined").exit_code == 0
+    done = judged(source, target, tmp_path, "--refined", tmp_path / "refined", "--refined", refiner)
+    assert done.exit_code == 0, done.exception
+    assert len(Dataset.open(tmp_path / "refined")) == 6 and row_names(tmp_path) == ["source", "refined", "lab"]
+
+    own = tmp_path / "realism-pictures"
+    inside = shutil.copy(refiner, own)
+    refused(judged(source, target, tmp_path, "--refined", inside), "is to be read")
+    assert len(list((own / "lab").iterdir())) == 6
+    (own / "compared.json").unlink()
+    refused(judged(source, target, tmp_path, "--refined", refiner), "holds something else")
+    assert len(list((own / "lab").iterdir())) == 6
+
+
+def test_each_refined_set_has_a_name_of_its_own(tmp_path, fitted_by_hand):
+    source, target, refiner = fitted_by_hand
+    images = Path(source.removeprefix("store:")) / "images"
+    for name in ("source", "real"):
+        assert verb("refine", "apply", refiner, "--source", images, "--out", tmp_path / "x" / name).exit_code == 0
+    named = [refiner] * 3 + [tmp_path / "x" / "source", tmp_path / "x" / "real"]
+    done = judged(str(images), target, tmp_path / "out", *(word for name in named for word in ("--refined", name)))
+    assert done.exit_code == 0, done.exception
+    assert row_names(tmp_path / "out") == ["source", "lab", "lab-2", "lab-3", "source-2", "real-2"]
+    assert len(list((tmp_path / "out" / "realism-pictures").glob("lab*/*.png"))) == 18
+
+
+def test_refining_refuses_to_write_over_what_it_reads(tmp_path, fitted_by_hand):
+    source, _, refiner = fitted_by_hand
+    store = tmp_path / "refined"
+    assert verb("refine", "apply", refiner, "--source", source, "--out", store).exit_code == 0
+    (store / "inner").mkdir()
+    elsewhere = Dataset.open(store).subset(np.arange(3), tmp_path / "subset")  # its images stay where they were
+    copy = shutil.copy(refiner, store / "inner")
+    for file, read, out in (
+        (refiner, f"store:{store}", store),
+        (refiner, store / "images", store),
+        (refiner, f"store:{store}", store / "inner"),
+        (refiner, f"store:{elsewhere.folder}", store),
+        (copy, source, store),
+    ):
+        refused(verb("refine", "apply", file, "--source", read, "--out", out), "is to be read")
+    assert len(Dataset.open(store)) == 6 and len(list((store / "images").rglob("*.png"))) == 6
+    assert verb("refine", "apply", refiner, "--source", source, "--out", store).exit_code == 0, "its own it replaces"
+
+
+def test_what_an_interrupted_refining_left_is_no_whole_set(tmp_path, fitted_by_hand, monkeypatch):
+    source, target, refiner = fitted_by_hand
+    images = Path(source.removeprefix("store:")) / "images"
+    honest, seen = LabRefiner.apply, []
+
+    def until_the_power_fails(self, rgb, semantic, seed):
+        if len(seen.append(1) or seen) == 4:
+            raise KeyboardInterrupt
+        return honest(self, rgb, semantic, seed)
+
+    with monkeypatch.context() as failing:
+        failing.setattr(LabRefiner, "apply", until_the_power_fails)
+        assert verb("refine", "apply", refiner, "--source", images, "--out", tmp_path / "half").exit_code != 0
+    for half in (tmp_path / "half", tmp_path / "half" / "images"):
+        refused(judged(str(images), target, tmp_path / "out", "--refined", half), "interrupted")
+    assert verb("refine", "apply", refiner, "--source", images, "--out", tmp_path / "half").exit_code == 0
+    assert judged(str(images), target, tmp_path / "out", "--refined", tmp_path / "half").exit_code == 0
+
+
 def test_verbs_fit_apply_and_judge_and_refuse_what_makes_no_sense(tmp_path):
     renders, real = streets(tmp_path / "renders", 30, "synthetic", frames=6), streets(tmp_path / "real", 110, frames=6)
     source, target = f"store:{renders.folder}", str(real.folder / "images")
