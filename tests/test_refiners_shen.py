@@ -98,6 +98,12 @@ def test_offline_the_features_are_the_detectors_and_named_so(detector):
     torch.testing.assert_close(last, deepest)
 
 
+def test_the_perceptual_network_lies_where_refiners_train(inception, detector, monkeypatch):
+    monkeypatch.setattr("models.refiners.perceptual.training_device", lambda: torch.device("meta"))  # as a GPU would be
+    for loss in (perceptual(inception[0], None), perceptual(None, detector)):
+        assert {value.device.type for value in loss.state_dict().values()} == {"meta"}
+
+
 def test_without_a_trained_network_the_error_names_both_ways(tmp_path):
     with pytest.raises(InputError, match=r"--weights PATH.*--detector PATH"):
         perceptual(None, None)

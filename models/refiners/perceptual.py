@@ -18,6 +18,7 @@ from models.detector import checkpoint
 from models.detector.network import normalise
 
 from .tensor_file import read_tensors
+from .training import training_device
 
 INCEPTION_LAYERS = ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "maxpool1", "Conv2d_3b_1x1", "Conv2d_4a_3x3")
 INCEPTION_LAYERS += ("maxpool2", "Mixed_5b", "Mixed_5c", "Mixed_5d")
@@ -57,12 +58,13 @@ class Perceptual(nn.Module):
 def perceptual(weights: Path | str | None, detector: Path | None) -> Perceptual:
     """Inception v3 with the torchvision state dict at `weights`, else the backbone of a detector checkpoint.
 
-    InputError where neither is given, or where the file holds another layout (it names the keys).
+    It lies where refiners train. InputError where neither is given, or where the file holds another layout (it names
+    the keys).
     """
     if weights is not None:
-        return of_inception(Path(weights))
+        return of_inception(Path(weights)).to(training_device())
     if detector is not None:
-        return of_detector(detector)
+        return of_detector(detector).to(training_device())
     raise InputError(
         "refiner.kind shen",
         "its pre-training compares features of a trained network, and none was named",
