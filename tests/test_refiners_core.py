@@ -81,6 +81,17 @@ def test_a_missing_or_a_second_map_is_told_by_name(tmp_path):
         Pictures.of_folder(images, tmp_path / "maps")
 
 
+def test_cityscapes_maps_are_its_label_ids_and_not_its_train_ids(tmp_path):
+    save(noise(8, 8), tmp_path / "images" / "ulm_0_leftImg8bit.png")
+    car = np.full((8, 8), 13, np.uint8)  # of the train ids; a fence among the label ids
+    save(car, tmp_path / "maps" / "ulm_0_gtFine_labelTrainIds.png")
+    with pytest.raises(InputError, match="no label map for 1 of 1 images"):
+        Pictures.of_folder(tmp_path / "images", tmp_path / "maps")
+    save(np.full((8, 8), 26, np.uint8), tmp_path / "maps" / "ulm_0_gtFine_labelIds.png")
+    ids = Pictures.of_folder(tmp_path / "images", tmp_path / "maps").semantic(0)
+    assert ids is not None and (ids == 26).all()
+
+
 def test_a_store_gives_the_map_that_lies_beside_an_image_and_none_where_there_is_none(tmp_path):
     with DatasetWriter(tmp_path, ["car"], "renders") as writer:
         for i in range(2):

@@ -16,7 +16,8 @@ IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
 MAP_SUFFIXES = {".png", ".bmp", ".tif", ".tiff"}  # a JPEG would change the label ids
 # How data sets end the names of an image and its label map (IDD Lite, Cityscapes); cut off before names are matched.
 IMAGE_ENDINGS = ("_image", "_leftImg8bit")
-MAP_ENDINGS = ("_label", "_gtFine_labelIds", "_gtFine_labelTrainIds", ".semantic")
+# Cityscapes' _gtFine_labelTrainIds are left out: read as its label ids, a car (13) would be a fence.
+MAP_ENDINGS = ("_label", "_gtFine_labelIds", ".semantic")
 
 
 class _Source(Protocol):
