@@ -1,7 +1,9 @@
 """Whether a generator copies; what is held out; what class a picture has; sheets."""
 
 import csv
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
@@ -114,6 +116,7 @@ def test_a_file_names_classes_by_path_stem_or_last_part(tmp_path, kind):
         ("image,class\nx.jpg,rain\n", "classes.csv:2: 'x.jpg' fits no picture"),
         ("a/1.jpg,rain,wet\n", "classes.csv:1: 3 fields"),
         ("a/1.jpg,rain\nb/1.jpg,rain\n", r"one class only \(rain\)"),
+        ("a/1.jpg,rain\nb/1.jpg,dry\na/1,dry\n", "classes.csv:3: 'a/1' is a/1.jpg, which was named before"),
         ("", "no picture has a class"),
     ],
 )
@@ -121,6 +124,20 @@ def test_a_file_that_does_not_name_classes_is_refused(tmp_path, text, told):
     (tmp_path / "classes.csv").write_text(text)
     with pytest.raises(InputError, match=told):
         by_file(["a/1.jpg", "b/1.jpg"], tmp_path / "classes.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"1.jpg": "rain", "2.jpg": "dry", "1.jpg": "dry"}', "'1.jpg' is 1.jpg, which was named before"),
+        ('{"1.jpg": {}}', "no object of images and classes"),
+        ('[["1.jpg", "rain"]]', "no object of images and classes"),
+    ],
+)
+def test_a_json_file_that_does_not_name_classes_is_refused(tmp_path, text, told):
+    (tmp_path / "classes.json").write_text(text)
+    with pytest.raises(InputError, match=told):
+        by_file(["1.jpg", "2.jpg"], tmp_path / "classes.json")
 
 
 def test_a_data_set_tells_time_of_day_and_weather():
@@ -150,6 +167,23 @@ def test_squares_are_decoded_once_and_leave_no_file(tmp_path):
         first = squares.square(0).copy()
         image.unlink()
         assert np.array_equal(squares.square(0), first) and (first == (9, 90, 200)).all()
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_full_disk_means_no_cache_and_a_warning(tmp_path, monkeypatch, caplog):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    image = tmp_path / "images" / "a.png"
+    image.parent.mkdir()
+    Image.new("RGB", (20, 20), (9, 90, 200)).save(image)
+    with Squares(Pictures.of_folder(tmp_path / "images"), 16, tmp_path / "out") as squares:
+        assert "no room for" in caplog.text
+        assert (squares.square(0) == (9, 90, 200)).all()
+        image.unlink()
+        with pytest.raises(InputError, match=r"a\.png"):
+            squares.square(0)
     assert not list((tmp_path / "out").iterdir())
 
 

@@ -47,7 +47,7 @@ def by_file(names: Sequence[str], file: Path) -> Classes:
 
     An image is named by its path below the folder of the images, with or without the ending, or by the path's last part
     where that fits one picture only. Pictures that are not named have no class. InputError for a name that fits none
-    or several.
+    or several, and for a picture that is named twice.
     """
     named = _named(file)
     rows_of: dict[str, set[int]] = defaultdict(set)
@@ -61,8 +61,11 @@ def by_file(names: Sequence[str], file: Path) -> Classes:
         if len(rows) != 1:
             found = "no picture" if not rows else f"{len(rows)} pictures"
             raise InputError(where, f"{image!r} fits {found}", "name it by its path below the folder of the images")
-        kinds[rows.pop()] = kind
-        rows_of[image] = rows or rows_of[image]
+        (row,) = rows
+        if kinds[row] is not None:
+            problem = f"{image!r} is {names[row]}, which was named before"
+            raise InputError(where, problem, "name each picture once")
+        kinds[row] = kind
     return _classes(kinds, file, "name pictures of at least two classes")
 
 
@@ -90,12 +93,12 @@ def _named(file: Path) -> list[tuple[str, str, str]]:
         raise InputError(file, f"cannot be read ({error})", "give a CSV or JSON file that names classes") from None
     if file.suffix.lower() == ".json":
         try:
-            content = json.loads(text)
+            content = json.loads(text, object_pairs_hook=tuple)  # a dictionary would hide names given twice
         except json.JSONDecodeError as error:
             raise InputError(file, f"not JSON ({error})", 'write it as {"image.jpg": "class", ...}') from None
-        if not isinstance(content, dict) or not all(isinstance(kind, str) and kind for kind in content.values()):
+        if not isinstance(content, tuple) or not all(isinstance(kind, str) and kind for _, kind in content):
             raise InputError(file, "no object of images and classes", 'write it as {"image.jpg": "class", ...}')
-        return [(str(file), image, kind) for image, kind in content.items()]
+        return [(str(file), image, kind) for image, kind in content]
     entries = []
     for number, line in enumerate(csv.reader(text.splitlines()), start=1):
         if not line or (number == 1 and [part.strip().lower() for part in line] == ["image", "class"]):

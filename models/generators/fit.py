@@ -91,7 +91,9 @@ def fit(
         record["copying"], sheets["neighbours.png"] = _copying(squares, training, held_out, groups, made, seed)
     for name, picture in sheets.items():
         save_sheet(picture, out / name)
-    (out / "report.json").write_text(json.dumps(record, indent=1))
+    partial = out / "report.json.partial"
+    partial.write_text(json.dumps(record, indent=1))
+    partial.replace(out / "report.json")
     return Fitted(generator, out / "generator.pt", record, [out / name for name in sheets])
 
 
