@@ -106,6 +106,15 @@ def test_batch_norm_of_one_picture_is_the_norm_here():
             torch.testing.assert_close(norm(x), batch_norm(x))
 
 
+def test_kept_statistics_of_a_far_mean_survive_a_gpus_short_numbers():
+    with seeded(4):
+        x, norm = torch.randn(1, 4, 16, 16) + 100, PictureNorm(4, affine=False)
+    short = x.bfloat16()
+    wanted = norm(short.float())
+    with statistics_of(norm, short):
+        torch.testing.assert_close(norm(short), wanted)
+
+
 # Losses
 
 
@@ -187,6 +196,9 @@ def test_a_darker_render_gets_the_labels_of_the_photograph(tmp_path):
     maps = PaletteMaps(renders, palette, render=True)
     assert np.array_equal(maps.semantic(1), palette.ids_of_photo(pictures.rgb(1)))
     assert not np.array_equal(palette.ids_of_photo(renders.rgb(1)), palette.ids_of_photo(pictures.rgb(1)))
+    assert np.array_equal(maps.subset([2, 1]).semantic(1), maps.semantic(1))
+    assert maps.spread(2).name(1) == "3.png" and maps.spread(2).semantic(1) is not None
+    assert maps.digest == renders.digest
 
 
 def test_a_constant_picture_has_a_palette_of_one_colour():
@@ -286,6 +298,11 @@ def test_photographs_without_maps_are_painted_by_their_palette(tmp_path):
     assert made.shape == (1, 32, 48, 3)
     again = Pix2pixRefiner.load(tmp_path / "fit" / "refiner.pt")
     assert np.array_equal(again.refine(pictures.rgb(0)[None]), made)
+    content = torch.load(tmp_path / "fit" / "refiner.pt", weights_only=True)
+    del content["state"]["palette"]["ours"]
+    torch.save(content, tmp_path / "damaged.pt")
+    with pytest.raises(InputError, match=r"damaged\.pt: .*1 missing \(ours\)"):
+        Pix2pixRefiner.load(tmp_path / "damaged.pt")
 
 
 def test_a_map_with_unknown_ids_stops_the_fit_before_it_starts(tmp_path):

@@ -5,7 +5,9 @@ for all pictures. Renders are brought to the photographs' mean and deviation in 
 their road would else be the photographs' sky on a dull day.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from dataset.errors import InputError
 
 from .lab import moments
 from .pictures import Pictures
+from .tensor_file import require_state
 
 SAMPLED_PICTURES, SAMPLED_PIXELS = 200, 400
 MOST_ROUNDS = 60
@@ -61,7 +64,10 @@ class Palette:
         return arrays | {"position": self.position, "smooth_px": self.smooth_px}
 
     @staticmethod
-    def of_state(state: dict[str, Any]) -> "Palette":
+    def of_state(state: dict[str, Any], path: Path) -> "Palette":
+        """What `state` gave. InputError naming `path` and the keys that are missing, left over or of another shape."""
+        shapes: dict[str, tuple[int | None, ...]] = {"centres": (None, 5), "ours": (2, 3), "theirs": (2, 3)}
+        require_state(state, shapes | {"position": (), "smooth_px": ()}, path)
         arrays = {name: state[name].numpy() for name in ("centres", "ours", "theirs")}
         return Palette(position=state["position"], smooth_px=state["smooth_px"], **arrays)
 
@@ -70,20 +76,15 @@ class PaletteMaps(Pictures):
     """Pictures whose label maps are their palette's."""
 
     def __init__(self, pictures: Pictures, palette: Palette, *, render: bool):
-        self._pictures, self.digest = pictures, pictures.digest
-        self._ids = palette.ids_of_render if render else palette.ids_of_photo
+        super().__init__(pictures._source, pictures._rows)
+        self._palette, self._render = palette, render
 
-    def __len__(self) -> int:
-        return len(self._pictures)
-
-    def name(self, i: int) -> str:
-        return self._pictures.name(i)
-
-    def rgb(self, i: int) -> np.ndarray:
-        return self._pictures.rgb(i)
+    def subset(self, rows: Sequence[int] | np.ndarray) -> "PaletteMaps":
+        return PaletteMaps(super().subset(rows), self._palette, render=self._render)
 
     def semantic(self, i: int) -> np.ndarray:
-        return self._ids(self._pictures.rgb(i))
+        rgb = self.rgb(i)
+        return self._palette.ids_of_render(rgb) if self._render else self._palette.ids_of_photo(rgb)
 
 
 def fit_palette(

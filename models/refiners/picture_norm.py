@@ -39,7 +39,8 @@ class PictureNorm(nn.Module):
             else:
                 self._kept = scale, -mean * scale
         scale, shift = self._kept
-        return x * scale.to(x.dtype) + shift.to(x.dtype)
+        # float32, as autocast has group norm on a GPU: bfloat16 would lose the difference to a large mean in rounding.
+        return x.float() * scale + shift
 
 
 @contextmanager

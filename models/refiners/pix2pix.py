@@ -230,7 +230,7 @@ class Pix2pixRefiner(PaintingRefiner):
         missing = sorted({"generator", "palette"} - state.keys())
         if missing:
             raise InputError(path, f"what it learned lacks {', '.join(missing)}", "fit the refiner again")
-        palette = None if state["palette"] is None else Palette.of_state(state["palette"])
+        palette = None if state["palette"] is None else Palette.of_state(state["palette"], path)
         generator = cls.network(config)
         fill(generator, state["generator"], path)
         return cls(config, provenance, generator, palette)
