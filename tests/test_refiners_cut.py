@@ -220,6 +220,14 @@ def test_weights_of_another_layout_are_told(tmp_path):
         load_refiner(tmp_path / "other.pt")
 
 
+def test_crops_without_a_patch_to_judge_are_told():
+    PatchGan(3, 4)(torch.zeros(1, 3, 24, 24))
+    with pytest.raises(RuntimeError):
+        PatchGan(3, 4)(torch.zeros(1, 3, 24, 20))
+    with pytest.raises(InputError, match=r"crops.height_px: 20 is below 24, .* Use 24 or more."):
+        tiny(crops=CropConfig(width_px=24, height_px=20))
+
+
 def test_settings_change_a_preset_and_unknown_ones_are_told():
     config = method_config(RefinerConfig(kind="cut", steps=7, settings={"blocks": 3}))
     assert (config.steps, config.blocks) == (7, 3)  # type: ignore[attr-defined]

@@ -10,6 +10,7 @@ from dataset.errors import InputError
 
 from .config import MethodConfig
 from .crops import CropConfig
+from .patch_gan import LEAST_PX
 from .training import Lesson, training_device
 
 BETAS = (0.5, 0.999)
@@ -31,12 +32,15 @@ class GanConfig(MethodConfig):
         return 4
 
     @model_validator(mode="after")
-    def _crops_can_be_halved(self) -> Self:
+    def _crops_fit_the_networks(self) -> Self:
         for side in ("width_px", "height_px"):
             size, multiple = getattr(self.crops, side), self.multiple_px
+            near = max(round(size / multiple), -(-LEAST_PX // multiple)) * multiple
             if size % multiple:
-                near = max(round(size / multiple), 1) * multiple
                 raise InputError(f"crops.{side}", f"{size} is no multiple of {multiple}", f"use {near}")
+            if size < LEAST_PX:
+                problem = f"{size} is below {LEAST_PX}, of which the discriminator sees one patch"
+                raise InputError(f"crops.{side}", problem, f"use {near} or more")
         return self
 
 

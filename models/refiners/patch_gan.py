@@ -13,6 +13,7 @@ from .picture_norm import PictureNorm
 from .unet import LEAK, start_small
 
 GanLoss = Literal["vanilla", "lsgan"]
+LEAST_PX = 24  # of a picture's side: three halvings and two more convolutions leave one patch of it
 
 
 class PatchGan(nn.Module):
