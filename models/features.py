@@ -22,7 +22,7 @@ from dataset.errors import InputError
 from models import hand_features
 from models.detector import checkpoint
 from models.detector.network import normalise
-from models.refiners.refiner import read_tensors
+from models.refiners.tensor_file import read_tensors
 from models.views import View
 
 INCEPTION_SIDE_PX = 299

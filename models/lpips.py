@@ -14,7 +14,7 @@ from torchvision.models import AlexNet
 
 from dataset.errors import InputError
 from models.detector import checkpoint
-from models.refiners.refiner import read_tensors
+from models.refiners.tensor_file import read_tensors
 
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of the paper's input layer, on -1 to 1
 STAGES = (2, 5, 8, 10, 12)  # ends of AlexNet's layers; each stage ends with a ReLU

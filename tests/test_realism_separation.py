@@ -14,7 +14,7 @@ from evaluation.realism.domain_classifier import (
     separability,
     two_sided_folds,
 )
-from evaluation.realism.neighbours import lowest, nearest
+from evaluation.realism.neighbours import nearest
 from evaluation.realism.similarity import structural_similarity
 
 
@@ -170,7 +170,3 @@ def test_the_nearest_images_come_nearest_first(monkeypatch):
     assert rows.tolist() == [[0, 1], [2, 1], [1, 0]]
     assert distances[2].tolist() == pytest.approx([0, 5])
     assert nearest(reference, reference, 9)[0].shape == (3, 3)
-
-
-def test_the_worst_images_leave_out_those_of_unknown_score():
-    assert lowest(np.array([0.5, np.nan, 0.1, 0.9]), 3).tolist() == [2, 0, 3]

@@ -257,7 +257,7 @@ def test_a_saved_refiner_refines_as_before(source, target, tmp_path):
     refiner = SimganRefiner.fit(source, target, tmp_path / "out", TINY, seed=3, progress=False)
     loaded = load_refiner(tmp_path / "out" / "refiner.pt")
     rgb = np.random.default_rng(0).integers(0, 256, (2, 21, 33, 3), dtype=np.uint8)
-    assert loaded.digest == refiner.digest and loaded.provenance["chosen_step"] in (6, 8)
+    assert loaded.digest == refiner.digest and loaded.chosen_step in (6, 8) and loaded.passed_gate is None
     assert np.array_equal(loaded.refine(rgb), refiner.refine(rgb))
     assert loaded.refine(rgb).shape == rgb.shape
 
@@ -309,6 +309,7 @@ def test_without_a_step_that_passes_the_best_is_kept_and_told(source, target, tm
         source, target, tmp_path / "out", TINY, seed=3, gate=lambda r: bool(asked.append(r)), progress=False
     )
     assert refiner.provenance["gate"] == "failed"
+    assert load_refiner(tmp_path / "out" / "refiner.pt").passed_gate is False
     assert [r.kind for r in asked] == ["simgan", "simgan"]
 
 

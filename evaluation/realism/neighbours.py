@@ -1,4 +1,4 @@
-"""Which images to show: the real one nearest to a given image, and the worst of many."""
+"""Which images to show: the real ones nearest to a given image."""
 
 import numpy as np
 
@@ -22,9 +22,3 @@ def nearest(features: np.ndarray, reference: np.ndarray, count: int = 1) -> tupl
         rows.append(near)
         distances.append(np.sqrt(np.maximum(np.take_along_axis(squared, near, axis=1), 0)))
     return np.concatenate(rows), np.concatenate(distances)
-
-
-def lowest(score: np.ndarray, count: int) -> np.ndarray:
-    """Rows of the `count` lowest scores, lowest first; unknown scores (NaN) are left out. (N,) -> (K,) int64."""
-    order = np.argsort(score, kind="stable")
-    return order[~np.isnan(score[order])][:count]

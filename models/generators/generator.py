@@ -9,7 +9,7 @@ import torch
 from pydantic import ValidationError
 
 from dataset.errors import InputError
-from models.refiners.refiner import fill, read_tensors, write_aside
+from models.refiners.tensor_file import fill, read_tensors, write_aside
 
 from .config import GeneratorConfig
 from .dcgan import Generator

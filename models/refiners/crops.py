@@ -46,10 +46,6 @@ class Batch:
     semantic: Tensor | None  # (B, h, w) int64 label ids; None where CropConfig.semantic is off
     rows: list[int]  # of the pictures shown, length B
 
-    def to(self, device: torch.device | str) -> "Batch":
-        semantic = None if self.semantic is None else self.semantic.to(device)
-        return Batch(self.rgb.to(device), semantic, self.rows)
-
 
 class Crops:
     """Batches of a set of pictures. Each epoch shows every picture once, in an order of its own; a set smaller than a

@@ -14,7 +14,6 @@ from dataset.errors import InputError
 from .config import MethodConfig
 from .pictures import Pictures
 from .tensor_file import content_digest, read_tensors, write_aside
-from .tensor_file import fill as fill
 
 FORMAT = "hardcase-refiner-1"
 LAYOUT = {"kind", "config", "provenance", "state"}
@@ -111,6 +110,17 @@ class Refiner(ABC):
         except (ValidationError, TypeError) as error:
             raise InputError(path, f"its settings do not fit ({error})", "fit the refiner again") from None
         return cls.of_state(config, content["state"], content["provenance"], path)
+
+    @property
+    def chosen_step(self) -> int | None:
+        """The training step that was kept, of methods that choose one; None for the others."""
+        return self.provenance.get("chosen_step")
+
+    @property
+    def passed_gate(self) -> bool | None:
+        """Whether labels survived it when it was chosen; False: no step's did. None where no gate was asked."""
+        verdict = self.provenance.get("gate")
+        return None if verdict is None else verdict == "passed"
 
     @property
     def digest(self) -> str:

@@ -65,7 +65,6 @@ class SimganRefiner(Refiner):
     kind: ClassVar[str] = "simgan"
     config_type: ClassVar[type[PatchConfig]] = SimganConfig
     asks_gate: ClassVar[bool] = True
-    asks_gate: ClassVar[bool] = True
     kernel: ClassVar[int] = 3
     layers: ClassVar[tuple[Layer, ...]] = SIMGAN_LAYERS
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,6 @@ def run_lesson(
     sample_every: int = 500,
     on_log: OnLog | None = None,
     on_samples: OnSamples | None = None,
-    on_checkpoint: Callable[[int], None] | None = None,
     progress: bool = True,
     description: str = "refiner",
 ) -> None:
@@ -97,8 +96,6 @@ def run_lesson(
     out/samples/step-000123.png: contact sheets, told to on_samples(step, sheet).
     identity: plain values that decide the outcome (settings, digests of data and weights). A folder whose last.pt
     has the same goes on from there; another's raises InputError naming what differs.
-    on_checkpoint(step): before each save, for candidates that a method chooses from later; after an interruption it
-    may come again for the same step, with equal weights.
     A value or weight that is no finite number raises InputError; last.pt keeps the last good state.
     """
     run = _Run(lesson, out, identity | {"steps": steps, "seed": seed})
@@ -125,8 +122,6 @@ def run_lesson(
                         on_samples(run.step, sheet)
             if run.step % save_every == 0 or run.step == steps:
                 run.require_finite_weights()
-                if on_checkpoint is not None:
-                    on_checkpoint(run.step)
                 run.save()
 
 
