@@ -214,6 +214,20 @@ def test_change_is_measured_beyond_one_gain_and_offset_inside_boxes_and_outside(
     assert np.isnan(preserved(image, darker, whole, none, none).background_change)
 
 
+def test_an_object_that_nothing_can_judge_is_ignored_and_its_neighbours_stay_labels():
+    far = [[4.0, 50, 14, 60], [110, 4, 120, 14]]  # of 100 px2 each; the detector knows the second
+    boxes = [far[0], [0, 0, 4, 4], far[1], *BOXES]
+    objects = Objects.of([0, EVERY_CATEGORY, 0, *CATEGORY], boxes, ignore=[False, True, *4 * [False]])
+    source = street()
+    sees = LabelGate(lambda images: [Detections.of([0], [far[1]], [0.9]) for _ in images], GateConfig(blends=()))
+    kept, dropped = sees.judge([source] * 2, [source, erased(source, 1)], [objects] * 2)
+    assert kept.refined.unjudged.tolist() == [True, False, False, False, False]  # of the labels: no ignore region
+    for judged in (kept, dropped):
+        assert judged.labels.ignore.tolist() == [True, True, False, False, False, False]
+        np.testing.assert_array_equal(judged.labels.box_xyxy_px, objects.box_xyxy_px)
+    assert objects.ignore.tolist() == [False, True, False, False, False, False]
+
+
 def test_the_table_of_verdicts_comes_back_and_sums_up(tmp_path):
     sources = [street(seed=seed) for seed in range(3)]
     refined = [sources[0], erased(sources[1], 1), np.full_like(sources[2], 90)]

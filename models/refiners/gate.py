@@ -2,10 +2,12 @@
 
 An image that fails is blended back towards the render it was made from, by the largest share of a short list that
 passes, or is dropped. Refining is never worth a wrong label: a car that turned into road teaches the detector to miss.
+Objects that nothing can judge (too small, and not found in the render) are no labels of a refined image any more, but
+ignore regions: nobody knows whether a far pedestrian is still there.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -32,6 +34,7 @@ class Judged:
     faults: tuple[str, ...]  # of the refined image as it came; empty where it was kept
     refined: Preserved  # the refined image as it came
     used: Preserved | None  # the image to be used
+    labels: Objects  # of the image to be used: the source's, ignored where nothing could judge them
 
 
 class LabelGate:
@@ -64,9 +67,10 @@ class LabelGate:
                 raise InputError(f"refined image {i} of the batch", problem, "refine without resizing")
         before = self._found(sources, objects)
         first = self._preserved(sources, refined, objects, before)
+        labels = [sure_of(given, as_came) for given, as_came in zip(objects, first, strict=True)]
         verdicts: list[Judged | None] = [
-            Judged("keep", image, 1.0, (), as_came, as_came) if not faults(as_came, self.config) else None
-            for image, as_came in zip(refined, first, strict=True)
+            Judged("keep", image, 1.0, (), as_came, as_came, sure) if not faults(as_came, self.config) else None
+            for image, as_came, sure in zip(refined, first, labels, strict=True)
         ]
         for share in self.config.blends:
             failed = [i for i, verdict in enumerate(verdicts) if verdict is None]
@@ -76,10 +80,10 @@ class LabelGate:
             )
             for i, image, now in zip(failed, mixed, theirs, strict=True):
                 if not faults(now, self.config):
-                    verdicts[i] = Judged("blend", image, share, faults(first[i], self.config), first[i], now)
+                    verdicts[i] = Judged("blend", image, share, faults(first[i], self.config), first[i], now, labels[i])
         return [
-            verdict or Judged("drop", None, 0.0, faults(as_came, self.config), as_came, None)
-            for verdict, as_came in zip(verdicts, first, strict=True)
+            verdict or Judged("drop", None, 0.0, faults(as_came, self.config), as_came, None, sure)
+            for verdict, as_came, sure in zip(verdicts, first, labels, strict=True)
         ]
 
     def _preserved(
@@ -98,6 +102,13 @@ class LabelGate:
         told = self._find(list(images))
         score, iou = self.config.min_score, self.config.min_iou
         return [found(labels, says, score, iou) for labels, says in zip(objects, told, strict=True)]
+
+
+def sure_of(objects: Objects, now: Preserved) -> Objects:
+    """The objects of an image, those that nothing could judge as ignore regions."""
+    ignore = objects.ignore.copy()
+    ignore[~objects.ignore] = now.unjudged
+    return replace(objects, ignore=ignore)
 
 
 def faults(now: Preserved, config: GateConfig) -> tuple[str, ...]:

@@ -65,6 +65,11 @@ class Preserved:
         return max(self.object_change[~np.isnan(self.object_change)].tolist(), default=float("nan"))
 
     @property
+    def unjudged(self) -> np.ndarray:
+        """(N,) bool: objects too small for edges and change, of which the detector did not know before either."""
+        return np.isnan(self.object_change) & (self.before.iou == 0)
+
+    @property
     def found_before(self) -> int:
         return int((self.before.iou > 0).sum())
 
