@@ -157,7 +157,7 @@ def refine_store(
                 used = picture if verdict is None else verdict.image
                 shown = None if used is None else _frame(frame, _save(used, folder, i))
                 if shown is not None:
-                    writer.add(shown, renders.objects(i))
+                    writer.add(shown, renders.objects(i) if verdict is None else verdict.labels)
                 if verdict is not None:
                     verdicts.append(gate_table.row(frame.frame_id, verdict))
                 lineage.append(
