@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,8 +15,11 @@ from flows.console import text
 
 if TYPE_CHECKING:
     from evaluation.bootstrap import Interval
+    from models.domain_classifier import PixelClassifierConfig
     from models.features import Extractor
-    from tasks.realism import Realism, RefinedSet, Sides
+    from models.views import View
+    from tasks.compared import RefinedSet, Sides
+    from tasks.realism import Realism
 
 HAND = "hand"
 RESERVED = ("source", "real", "renders")  # names of the two sides in what is written
@@ -48,6 +52,10 @@ def realism(
         int, typer.Option("--pixel-steps", help="Training steps of the classifier on pixels; 0 leaves it out")
     ] = 200,
     size: Annotated[str, typer.Option("--size", help="The one size at which all are compared")] = "512x256",
+    jpeg: Annotated[
+        int | None,
+        typer.Option("--jpeg", help="Compress all first, at this quality; 0: never. By default where formats differ"),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed")] = 0,
 ) -> None:  # fmt: skip
     """How real do renders look, and what did refiners gain? Scores with intervals, floor and ceiling, and a gallery.
@@ -60,7 +68,7 @@ def realism(
         realism_once(
             source, target, refined or [], out, features=features, inception=inception, lpips=lpips,
             source_maps=source_maps, group_regex=group_regex, at_most=max_images, samples=samples,
-            pixel_steps=pixel_steps, size=size, seed=seed,
+            pixel_steps=pixel_steps, size=size, jpeg=jpeg, seed=seed,
         )
     )  # fmt: skip
 
@@ -68,7 +76,7 @@ def realism(
 def realism_once(
     source: str, target: str, refined: list[str], out: Path, *, features: str, inception: Path | None,
     lpips: tuple[Path, Path] | None, source_maps: Path | None, group_regex: str | None, at_most: int, samples: int,
-    pixel_steps: int, size: str, seed: int,
+    pixel_steps: int, size: str, jpeg: int | None, seed: int,
 ) -> str:  # fmt: skip
     """out/realism.json, out/realism.html; returns the table. refined: refiner files, or folders of refined pictures.
 
@@ -76,8 +84,9 @@ def realism_once(
     """
     from models.domain_classifier import PixelClassifierConfig
     from models.lpips import Lpips
+    from tasks.compared import Sides, jpeg_for
     from tasks.picture_sets import open_pictures
-    from tasks.realism import Sides, measure
+    from tasks.realism import measure
     from tasks.report.realism_page import write_realism_page
 
     for name, value, least in (
@@ -87,17 +96,20 @@ def realism_once(
     ):
         if value < least:
             raise InputError(name, f"{value} is too few", f"give {least} or more")
-    view = _view(size)
+    pixels = PixelClassifierConfig(steps=pixel_steps) if pixel_steps else None
+    view = _view(size, jpeg)
+    if pixels is not None:
+        _require_known(pixels, at_most, view)
     extract = _extractor(features, inception)
     compare = None if lpips is None else Lpips(*lpips)
     ours, theirs = open_pictures(source, source_maps), open_pictures(target)
     sides = Sides.of(ours, theirs, at_most, group_regex)
-    pixels = PixelClassifierConfig(steps=pixel_steps) if pixel_steps else None
     out.mkdir(parents=True, exist_ok=True)
     sets = _refined_sets(refined, sides, out / MADE_HERE, [*ours.roots(), *theirs.roots()], seed)
+    view = replace(view, jpeg_quality=jpeg_for(sides, sets, jpeg))
     found, near = measure(sides, sets, extract, view, pixels=pixels, lpips=compare, samples=samples, seed=seed)
     specs = {"renders": source, "real": target} | {one.name: spec for one, spec in zip(sets, refined, strict=True)}
-    record = {"compared": specs, "seed": seed, "size": size, **found.to_dict()}
+    record = {"compared": specs, "seed": seed, "size": size, "jpeg": view.jpeg_quality, **found.to_dict()}
     partial = out / "realism.partial"
     partial.write_text(json.dumps(_plain(record), indent=1))
     partial.replace(out / "realism.json")
@@ -106,14 +118,24 @@ def realism_once(
     return f"{text(_table(found))}{notes}\nfigures: {out / 'realism.json'}\npage: {page}"
 
 
-def _view(size: str):
+def _view(size: str, jpeg: int | None) -> "View":
     from models.views import View
 
     try:
         width, height = (int(part) for part in size.split("x"))
     except ValueError:
         raise InputError("--size", f"{size!r} is no size", "write it as 512x256") from None
-    return View(width, height)
+    return View(width, height, jpeg or None)
+
+
+def _require_known(pixels: "PixelClassifierConfig", at_most: int, view: "View") -> None:
+    """InputError where the classifier on pixels would refuse, before all else is computed."""
+    if at_most > pixels.max_images:
+        problem = f"{at_most} images a side, and the classifier on pixels keeps at most {pixels.max_images} in memory"
+        raise InputError("--max-images", problem, "ask for fewer, or leave it out (--pixel-steps 0)")
+    if min(view.width_px, view.height_px) < pixels.crop_px:
+        problem = f"{view.width_px}x{view.height_px}, and the classifier on pixels takes crops of {pixels.crop_px} px"
+        raise InputError("--size", problem, "give a larger one, or leave it out (--pixel-steps 0)")
 
 
 def _extractor(features: str, inception: Path | None) -> "Extractor":
@@ -132,8 +154,8 @@ def _refined_sets(
     refined: list[str], sides: "Sides", made_here: Path, reads: list[str], seed: int
 ) -> "list[RefinedSet]":
     """In the order named. A refiner's file is applied here, into made_here/NAME. reads: the folders of both sides."""
+    from tasks.compared import refine_here, refined_before
     from tasks.picture_sets import open_pictures
-    from tasks.realism import refine_here, refined_before
     from tasks.refined_folder import COMPARED_MARK, REFINED_MARK, begin, complete
 
     names = _names(refined)
@@ -145,7 +167,7 @@ def _refined_sets(
             continue
         is_folder_of_refine = (path / REFINED_MARK).is_file() and not (path / "meta.json").is_file()
         opened = open_pictures(str(path / "images") if is_folder_of_refine else spec)
-        before[name] = refined_before(opened, name, sides.source_names)
+        before[name] = refined_before(opened, name, sides)
         roots += opened.roots()
     if len(before) == len(names):
         return list(before.values())
@@ -162,7 +184,8 @@ def _names(refined: list[str]) -> list[str]:
     """One of its own for each: the refiner's kind or the folder's name, numbered where that is taken."""
     from models.refiners.build import load_refiner
 
-    names, taken = [], set(RESERVED)
+    names: list[str] = []
+    taken: set[str] = set(RESERVED)
     for spec in refined:
         path = Path(spec.removeprefix("store:"))
         if not path.exists():
@@ -195,6 +218,10 @@ def _table(found: "Realism") -> Table:
 def _cell(value: "Interval | None", digits: int = 3) -> str:
     if value is None:
         return ""
+    if math.isnan(value.value):
+        return "unknown"
+    if math.isnan(value.low):
+        return f"{value.value:.{digits}f}\nno bounds"
     return f"{value.value:.{digits}f}\n{value.low:.{digits}f} - {value.high:.{digits}f}"
 
 

@@ -86,6 +86,7 @@ def fit_once(
     from models.refiners.build import fit_refiner, method_config
     from models.refiners.gate import LabelGate
     from tasks.fit_run import FitRun
+    from tasks.learned import write_learned
     from tasks.picture_sets import open_pictures
     from tasks.refining import labels_survive
 
@@ -106,6 +107,7 @@ def fit_once(
         config, ours.pictures, theirs.pictures, out, seed=seed, weights=weights, detector=detector, gate=gate,
         on_log=run.log if run else None, on_samples=run.show if run else None,
     )  # fmt: skip
+    write_learned(out, theirs.files())
     if run:
         run.finish([out / "refiner.pt"])
     return (
@@ -122,6 +124,7 @@ def apply_once(
     from models.refiners.config import GateConfig
     from models.refiners.gate import LabelGate
     from models.refiners.gate_table import GateSummary, read_rows
+    from tasks.learned import hand_on
     from tasks.picture_sets import open_pictures
     from tasks.refined_folder import REFINED_MARK, begin, complete
     from tasks.refining import refine_folder, refine_store, told
@@ -137,9 +140,11 @@ def apply_once(
     begin(out, REFINED_MARK, {"kind": refiner.kind, "refiner": refiner.digest, "source": source}, reads)
     if renders.dataset is None:
         refine_folder(refiner, renders.pictures, out, seed=seed)
+        hand_on(file, out)
         complete(out, REFINED_MARK)
         return f"{len(renders.pictures)} images refined by {refiner.kind}, their labels unseen: {out}"
     refined = refine_store(refiner, renders.dataset, out, gate, seed=seed)
+    hand_on(file, out)
     complete(out, REFINED_MARK)
     if gate is None:
         return f"{len(refined)} frames refined by {refiner.kind}, no gate was asked (--detector): {out}"

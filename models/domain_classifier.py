@@ -71,7 +71,7 @@ def pixel_scores(
     for name, images in (("real", real), ("other", other)):
         if len(images) > config.max_images:
             problem = f"{len(images)} images, at most {config.max_images} are kept in memory"
-            raise InputError(f"{name} images", problem, "take a sample of them, or raise max_images")
+            raise InputError(f"{name} images", problem, "take a sample of them")
     if config.crop_px > min(view.width_px, view.height_px):
         problem = f"crops of {config.crop_px} px from views of {view.width_px}x{view.height_px} px"
         raise InputError("domain classifier", problem, "use smaller crops or a larger view")

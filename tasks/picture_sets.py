@@ -28,16 +28,20 @@ class PictureSet:
             return self.dataset.frame_ids()
         return np.array([self.pictures.name(i) for i in range(len(self.pictures))])
 
+    @property
+    def folder(self) -> Path:
+        return Path(self.spec.removeprefix(STORE))
+
     def files(self) -> list[str]:
         """Path of each picture."""
         if self.dataset is not None:
             return [self.dataset.image_path(i) for i in range(len(self.dataset))]
-        return [str(Path(self.spec) / name) for name in self.names().tolist()]
+        return [str(self.folder / name) for name in self.names().tolist()]
 
     def roots(self) -> set[str]:
         """The folders that are read: the set's own, and those of a data set's images, which may lie elsewhere."""
         images = {file.rpartition("/")[0] for file in self.files() if "://" not in file}
-        return images | {self.spec.removeprefix(STORE)}
+        return images | {str(self.folder)}
 
     def groups(self, group_regex: str | None = None) -> np.ndarray:
         """(N,) str: the clip, scene or town of each picture, which is resampled as one.

@@ -4,16 +4,14 @@ Distances by features and what gap is closed, with the floor (real against other
 renders); how well a fresh classifier tells the sets apart; likeness to an image's own render; time an image.
 """
 
-import time
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from dataset.errors import InputError
 from evaluation.bootstrap import Interval, Unit, percentile_interval
 from evaluation.realism.described import Described, score_name, standardised
 from evaluation.realism.domain_classifier import (
@@ -31,54 +29,13 @@ from evaluation.realism.similarity import structural_similarity
 from models.domain_classifier import PixelClassifierConfig, pixel_scores
 from models.features import Extractor, features_of
 from models.lpips import Lpips
-from models.refiners.build import load_refiner
 from models.refiners.pictures import Pictures
 from models.views import View
-from tasks.picture_sets import PictureSet
-from tasks.refining import refined, save_picture, source_of
+from tasks.compared import RefinedSet, Sides, cautions, spread_rows
 
 SOURCE = "source"
 COMPARED = 200  # images of a set that are compared with their own renders
 WIDE, FEW_SAMPLES, SAMPLES = 512, 20, 100  # Frechet resamples are singular value decompositions as wide as the features
-
-
-@dataclass(frozen=True)
-class RefinedSet:
-    """What one refiner made of the renders."""
-
-    name: str
-    pictures: Pictures
-    source_row: np.ndarray  # (N,) int64 row of each picture's render among the source's pictures
-    seconds: float | None = None  # an image, where it was refined here
-    learned_from: str | None = None  # digest of the real images that the refiner was fitted to, where known
-
-
-@dataclass(frozen=True)
-class Sides:
-    """What is compared: pictures, and the names and groups that say what is resampled as one."""
-
-    source: Pictures
-    source_names: np.ndarray
-    source_groups: np.ndarray
-    real: Pictures
-    real_names: np.ndarray
-    real_groups: np.ndarray
-    real_digest: str  # of all real pictures named, also of those that are not looked at
-
-    @staticmethod
-    def of(source: PictureSet, target: PictureSet, at_most: int, group_regex: str | None) -> "Sides":
-        """At most so many pictures of each side, evenly spread. group_regex: for the target's names."""
-        ours, theirs = (spread_rows(len(side.pictures), at_most) for side in (source, target))
-        return Sides(
-            source.pictures.subset(ours), source.names()[ours], source.groups()[ours],
-            target.pictures.subset(theirs), target.names()[theirs], target.groups(group_regex)[theirs],
-            target.pictures.digest,
-        )  # fmt: skip
-
-    @property
-    def unit(self) -> Unit:
-        """What intervals resample: whole scenes and clips, where both sides have several."""
-        return "group" if min(len(np.unique(self.source_groups)), len(np.unique(self.real_groups))) > 1 else "image"
 
 
 @dataclass(frozen=True)
@@ -109,55 +66,13 @@ class Realism:
     frechet_floor: Interval
     rows: list[Row]
     unit: Unit
+    resampled: str  # the unit in words
     units: dict[str, int]
     real_images: int
     notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-
-def spread_rows(count: int, at_most: int) -> np.ndarray:
-    """At most so many rows of `count`, evenly spread."""
-    return np.unique(np.linspace(0, count - 1, min(count, at_most)).round().astype(np.int64))
-
-
-def refine_here(file: Path, name: str, source: Pictures, folder: Path, *, seed: int) -> RefinedSet:
-    """Refine the source's pictures into `folder`, timed one by one."""
-    refiner = load_refiner(file)
-    taken_s = 0.0
-    for i in tqdm(range(len(source)), desc=f"refine ({name})", unit="image"):
-        rgb = source.rgb(i)
-        start_s = time.perf_counter()
-        made = refined(refiner, source, i, rgb, seed=seed)
-        taken_s += time.perf_counter() - start_s
-        save_picture(made, folder / f"{i:07d}.png")
-    learned_from = refiner.provenance.get("target")
-    return RefinedSet(name, Pictures.of_folder(folder), np.arange(len(source)), taken_s / len(source), learned_from)
-
-
-def refined_before(of: PictureSet, name: str, names: np.ndarray) -> RefinedSet:
-    """Pictures that were refined before, found among the source's `names`; others of them are left out.
-
-    A store that `refine` or a campaign wrote knows its renders; files are matched by name, without suffix.
-    InputError where no picture is of this source.
-    """
-    row_of = {_stem(name): row for row, name in enumerate(names.tolist())}
-    known = of.names()
-    if of.dataset is not None and (of.dataset.folder / "provenance.parquet").is_file():
-        renders = source_of(of.dataset.folder)
-        known = np.array([renders.get(frame_id, frame_id) for frame_id in known.tolist()])
-    rows = [(i, row_of[_stem(key)]) for i, key in enumerate(known.tolist()) if _stem(key) in row_of]
-    if not rows:
-        problem = f"none of its {len(known)} images is named like one of the source's (such as {names[0]})"
-        raise InputError(of.spec, problem, "give images that were made from this source")
-    mine, theirs = np.array(rows).T
-    return RefinedSet(name, of.pictures.subset(mine), theirs)
-
-
-def _stem(name: str) -> str:
-    path = Path(name)
-    return str(path.with_suffix("")) if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp") else name
 
 
 def measure(
@@ -172,7 +87,7 @@ def measure(
     seed: int = 0,
 ) -> tuple[Realism, np.ndarray]:
     """All scores; and for each picture of the source the row of the real image nearest to it, (N,) int64."""
-    notes = _cautions(sides, refined_sets)
+    notes = cautions(sides, refined_sets, view.jpeg_quality)
     real = Described(features_of(sides.real, extract, view), sides.real_names, sides.real_groups)
     source = Described(features_of(sides.source, extract, view), sides.source_names, sides.source_groups)
     parts = {
@@ -190,7 +105,7 @@ def measure(
     kernel = kernel_comparison(real, source, parts, samples=samples, seed=seed, unit=unit)
     few = FEW_SAMPLES if extract.dims > WIDE else SAMPLES
     frechet = frechet_comparison(real, source, parts, samples=min(few, samples), seed=seed, unit=unit)
-    notes += frechet.cautions
+    notes += [*frechet.cautions, *_doubtful(kernel, frechet.comparison, extract.name, min(few, samples))]
     told_apart, told_by_pixels = {}, {}
     pictures = {SOURCE: sides.source, **{one.name: one.pictures for one in refined_sets}}
     for name, part in {SOURCE: source, **parts}.items():
@@ -207,9 +122,27 @@ def measure(
         rows.append(replace(row, ssim=ssim, lpips=distance, seconds=one.seconds))
     found = Realism(
         extract.name, score_name("kernel", extract.name), score_name("frechet", extract.name),
-        kernel.floor, frechet.comparison.floor, rows, unit, kernel.units, len(real), notes,
+        kernel.floor, frechet.comparison.floor, rows, unit, sides.resampled, kernel.units, len(real), notes,
     )  # fmt: skip
     return found, nearest(source.features, real.features)[0][:, 0]
+
+
+def _doubtful(kernel: Comparison, frechet: Comparison, features: str, frechet_samples: int) -> list[str]:
+    """Of which intervals there is less than their figures seem to say."""
+    notes = []
+    if frechet_samples < SAMPLES:
+        notes.append(
+            f"{score_name('frechet', features)}: its intervals rest on {frechet_samples} resamples, too few for bounds "
+            "of 95%: take them for a rough spread"
+        )
+    scores = {score_name("kernel", features): kernel, score_name("frechet", features): frechet}
+    for name, found in scores.items():
+        if any(math.isnan(gap.closed.low) for gap in found.refined.values()):
+            notes.append(
+                f"{name}: the gap closed has no bounds, as in too many resamples the renders are "
+                "no farther from real images than the floor"
+            )
+    return notes
 
 
 def _row(
@@ -272,22 +205,3 @@ def _likeness(
 def _mean(values: Sequence[float], samples: int, seed: int) -> Interval:
     drawn = np.random.default_rng(seed).integers(0, len(values), (samples, len(values)))
     return percentile_interval(float(np.mean(values)), np.asarray(values)[drawn].mean(1), 0.95)
-
-
-def _cautions(sides: Sides, refined_sets: Sequence[RefinedSet]) -> list[str]:
-    notes = []
-    if sides.unit == "image":
-        notes.append(
-            "a side has one scene only: intervals resample images, and are too narrow for what is said of scenes"
-        )
-    for one in refined_sets:
-        if one.learned_from == sides.real_digest:
-            notes.append(
-                f"{one.name} was fitted to these very real images, which flatters it: give others as the target"
-            )
-        if len(one.pictures) < len(sides.source):
-            missing = len(sides.source) - len(one.pictures)
-            notes.append(
-                f"{one.name}: {missing} of {len(sides.source)} renders have no refined picture (the gate's drops)"
-            )
-    return notes

@@ -33,7 +33,9 @@ from tasks.config import RefiningConfig
 from tasks.data import Data
 from tasks.layout import REFINED, Cycle
 from tasks.learn import checkpoint_of
+from tasks.learned import hand_on, write_learned
 from tasks.log import say
+from tasks.picture_sets import PictureSet
 from tasks.steps import Step, code_digest, digest_of, file_digest, run_step
 from tasks.tracking import Tracker
 
@@ -87,6 +89,7 @@ def fit_refiner_of_cycle(campaign: Campaign, cycle: Cycle, data: Data, renders: 
             on_log=lambda step, values: tracker.log_curves(tracker.child(cycle.number), where, step, values),
             on_samples=lambda step, sheet: tracker.log_sheet(tracker.child(cycle.number), where, step, sheet),
         )
+        write_learned(folder, PictureSet(str(data.pool), Pictures.of_store(pool), pool).files())
         return refiner.digest[:16]
 
     step = run_step(
@@ -113,7 +116,9 @@ def refine_scenes(campaign: Campaign, cycle: Cycle, renders: Step, fitted: Step,
     def work(folder: Path) -> str:
         source = Dataset.open(renders.folder)
         gate = LabelGate.of_checkpoint(checkpoint_of(detector), source.categories, config.gate)
-        refined = refine_store(load_refiner(fitted.folder / "refiner.pt"), source, folder, gate, seed=seed)
+        file = fitted.folder / "refiner.pt"
+        refined = refine_store(load_refiner(file), source, folder, gate, seed=seed)
+        hand_on(file, folder)
         return digest_of(refined.digest, fitted.digest)
 
     step = run_step(
@@ -203,12 +208,6 @@ def refined(refiner: Refiner, pictures: Pictures, i: int, source: np.ndarray, *,
         problem = f"no label map lies beside it, and the refiner {refiner.kind} needs one"
         raise InputError(pictures.name(i), problem, "render the frames anew, or choose a refiner that needs none")
     return refiner.refine(source[None], None if semantic is None else semantic[None], seed=seed)[0]
-
-
-def source_of(folder: Path) -> dict[str, str]:
-    """Id of each refined frame in a store that `refine_store` wrote -> id of its render."""
-    table = pq.read_table(folder / "provenance.parquet", columns=["frame_id", "source_frame_id"])
-    return {row["frame_id"]: row["source_frame_id"] for row in table.to_pylist() if row["frame_id"] is not None}
 
 
 def gate_summary(cycle: Cycle) -> GateSummary:

@@ -107,6 +107,18 @@ def test_gap_closed_is_1_at_the_floor_0_at_the_ceiling_and_unknown_without_a_gap
     np.testing.assert_array_equal(closed, [1.0, 0.0, -0.5, np.nan])
 
 
+def test_a_gap_that_many_resamples_do_not_have_is_given_no_bounds():
+    """Renders hardly farther from real images than the floor: only some resamples have a gap at all."""
+    rng = np.random.default_rng(8)
+    real, source = described(rng.normal(size=(40, 3)), "r"), described(rng.normal(size=(40, 3)) + 0.15, "s")
+    for found in (
+        kernel_comparison(real, source, {"some": source}, samples=60).refined["some"],
+        frechet_comparison(real, source, {"some": source}, samples=60).comparison.refined["some"],
+    ):
+        assert np.isfinite([found.distance.low, found.distance.high]).all()
+        assert np.isnan([found.closed.low, found.closed.high]).all()
+
+
 def three_sets() -> tuple[Described, Described, dict[str, Described]]:
     rng = np.random.default_rng(6)
     scene = np.repeat(rng.normal(0, 0.3, (25, 6)), 4, axis=0)  # images of a scene are alike

@@ -1,6 +1,5 @@
-"""A refiner in the loop: what it learns from, what the gate lets through, where frames come from, and the verbs."""
+"""A refiner in the loop: what it learns from, what the gate lets through, and where frames come from."""
 
-import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,14 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
-from typer.testing import CliRunner
 
 from dataset.errors import InputError
 from dataset.images import semantic_path
-from dataset.schema import Detections, Frame, Objects, Source
-from dataset.store import Dataset, DatasetWriter
-from flows.__main__ import app
+from dataset.schema import Detections
+from dataset.store import Dataset
 from flows.settings import resolve
 from models.refiners import pictures as picture_files
 from models.refiners import simgan
@@ -33,30 +29,9 @@ from tasks.picture_sets import open_pictures
 from tasks.refining import fit_refiner_of_cycle, gate_summary, refine_scenes, refine_store, require_refiner
 from tasks.report.pairs import refined_pairs
 from tasks.steps import Step, run_step
+from tests.refining_streets import FRAMES, streets
 
-WIDTH_PX, HEIGHT_PX, FRAMES = 64, 48, 5
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def streets(folder: Path, brightness: float, source: Source = "real", frames: int = FRAMES) -> Dataset:
-    """Noisy streets of some brightness with a car each; renders have label maps and a lineage."""
-    rng = np.random.default_rng(int(brightness))
-    (folder / "images").mkdir(parents=True)
-    with DatasetWriter(folder, ["car"], folder.name) as writer:
-        for i in range(frames):
-            rgb = brightness + np.linspace(0, 60, HEIGHT_PX)[:, None, None] + rng.normal(0, 8, (HEIGHT_PX, WIDTH_PX, 3))
-            box = [10.0 + i, 15.0, 34.0 + i, 35.0]
-            rgb[15:35, 10 + i : 34 + i] += 60
-            path = folder / "images" / f"{i:03d}.png"
-            Image.fromarray(rgb.clip(0, 255).astype(np.uint8)).save(path)
-            made = source == "synthetic"
-            if made:
-                Image.fromarray(np.full((HEIGHT_PX, WIDTH_PX), 1, np.uint8)).save(semantic_path(str(path)))
-            lineage = {"scene_id": f"scene-{i}", "failure_id": f"failure-{i}", "cycle": 1} if made else {}
-            name, group = f"{folder.name}-{i}", f"clip-{i // 2}"
-            frame = Frame(name, str(path), WIDTH_PX, HEIGHT_PX, group, source, **lineage)
-            writer.add(frame, Objects.of([0], [box], occlusion=[0.25]))
-    return Dataset.open(folder)
 
 
 def seeing_nothing(images):
@@ -260,157 +235,3 @@ def test_wrong_settings_are_told_before_anything_is_trained(settings, told):
     config = resolve("smoke").refiner.model_validate(settings)
     with pytest.raises(InputError, match=told):
         require_refiner(config)
-
-
-def verb(*words: object):
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
-@pytest.mark.parametrize("verb_words", [("refine", "fit"), ("refine", "apply"), ("realism",)])
-def test_help_shows_an_example(verb_words):
-    result = verb(*verb_words, "--help")
-    assert result.exit_code == 0 and "Example: python -m flows" in " ".join(result.output.split())
-
-
-@pytest.fixture
-def fitted_by_hand(tmp_path):
-    """Renders and photos of streets, and a refiner fitted to them: (renders' store, folder of photos, refiner.pt)."""
-    renders, real = streets(tmp_path / "renders", 30, "synthetic", frames=6), streets(tmp_path / "real", 110, frames=6)
-    source, target = f"store:{renders.folder}", real.folder / "images"
-    words = ("--source", source, "--target", target, "--out", tmp_path / "lab", "--no-mlflow")
-    assert verb("refine", "fit", "--kind", "lab", *words).exit_code == 0
-    return source, target, tmp_path / "lab" / "refiner.pt"
-
-
-def judged(source: str, target: Path, out: Path, *words: object):
-    small = ("--size", "64x48", "--pixel-steps", 0, "--samples", 20)
-    return verb("realism", "--source", source, "--target", target, "--out", out, *small, *words)
-
-
-def row_names(out: Path) -> list[str]:
-    return [row["name"] for row in json.loads((out / "realism.json").read_text())["rows"]]
-
-
-def refused(result, told: str) -> None:
-    assert isinstance(result.exception, InputError) and told in str(result.exception), (told, result.exception)
-
-
-def test_realism_removes_nothing_that_it_did_not_write_itself(tmp_path, fitted_by_hand):
-    source, target, refiner = fitted_by_hand
-    assert verb("refine", "apply", refiner, "--source", source, "--out", tmp_path / "refined").exit_code == 0
-    done = judged(source, target, tmp_path, "--refined", tmp_path / "refined", "--refined", refiner)
-    assert done.exit_code == 0, done.exception
-    assert len(Dataset.open(tmp_path / "refined")) == 6 and row_names(tmp_path) == ["source", "refined", "lab"]
-
-    own = tmp_path / "realism-pictures"
-    inside = shutil.copy(refiner, own)
-    refused(judged(source, target, tmp_path, "--refined", inside), "is to be read")
-    assert len(list((own / "lab").iterdir())) == 6
-    (own / "compared.json").unlink()
-    refused(judged(source, target, tmp_path, "--refined", refiner), "holds something else")
-    assert len(list((own / "lab").iterdir())) == 6
-
-
-def test_each_refined_set_has_a_name_of_its_own(tmp_path, fitted_by_hand):
-    source, target, refiner = fitted_by_hand
-    images = Path(source.removeprefix("store:")) / "images"
-    for name in ("source", "real"):
-        assert verb("refine", "apply", refiner, "--source", images, "--out", tmp_path / "x" / name).exit_code == 0
-    named = [refiner] * 3 + [tmp_path / "x" / "source", tmp_path / "x" / "real"]
-    done = judged(str(images), target, tmp_path / "out", *(word for name in named for word in ("--refined", name)))
-    assert done.exit_code == 0, done.exception
-    assert row_names(tmp_path / "out") == ["source", "lab", "lab-2", "lab-3", "source-2", "real-2"]
-    assert len(list((tmp_path / "out" / "realism-pictures").glob("lab*/*.png"))) == 18
-
-
-def test_refining_refuses_to_write_over_what_it_reads(tmp_path, fitted_by_hand):
-    source, _, refiner = fitted_by_hand
-    store = tmp_path / "refined"
-    assert verb("refine", "apply", refiner, "--source", source, "--out", store).exit_code == 0
-    (store / "inner").mkdir()
-    elsewhere = Dataset.open(store).subset(np.arange(3), tmp_path / "subset")  # its images stay where they were
-    copy = shutil.copy(refiner, store / "inner")
-    for file, read, out in (
-        (refiner, f"store:{store}", store),
-        (refiner, store / "images", store),
-        (refiner, f"store:{store}", store / "inner"),
-        (refiner, f"store:{elsewhere.folder}", store),
-        (copy, source, store),
-    ):
-        refused(verb("refine", "apply", file, "--source", read, "--out", out), "is to be read")
-    assert len(Dataset.open(store)) == 6 and len(list((store / "images").rglob("*.png"))) == 6
-    assert verb("refine", "apply", refiner, "--source", source, "--out", store).exit_code == 0, "its own it replaces"
-
-
-def test_what_an_interrupted_refining_left_is_no_whole_set(tmp_path, fitted_by_hand, monkeypatch):
-    source, target, refiner = fitted_by_hand
-    images = Path(source.removeprefix("store:")) / "images"
-    honest, seen = LabRefiner.apply, []
-
-    def until_the_power_fails(self, rgb, semantic, seed):
-        if len(seen.append(1) or seen) == 4:
-            raise KeyboardInterrupt
-        return honest(self, rgb, semantic, seed)
-
-    with monkeypatch.context() as failing:
-        failing.setattr(LabRefiner, "apply", until_the_power_fails)
-        assert verb("refine", "apply", refiner, "--source", images, "--out", tmp_path / "half").exit_code != 0
-    for half in (tmp_path / "half", tmp_path / "half" / "images"):
-        refused(judged(str(images), target, tmp_path / "out", "--refined", half), "interrupted")
-    assert verb("refine", "apply", refiner, "--source", images, "--out", tmp_path / "half").exit_code == 0
-    assert judged(str(images), target, tmp_path / "out", "--refined", tmp_path / "half").exit_code == 0
-
-
-def test_verbs_fit_apply_and_judge_and_refuse_what_makes_no_sense(tmp_path):
-    renders, real = streets(tmp_path / "renders", 30, "synthetic", frames=6), streets(tmp_path / "real", 110, frames=6)
-    source, target = f"store:{renders.folder}", str(real.folder / "images")
-    done = verb(
-        "refine", "fit", "--kind", "lab", "--source", source, "--target", target, "--out", tmp_path / "lab",
-        "--no-mlflow",
-    )  # fmt: skip
-    assert done.exit_code == 0, done.exception
-    refiner = tmp_path / "lab" / "refiner.pt"
-
-    assert verb("refine", "apply", refiner, "--source", source, "--out", tmp_path / "store").exit_code == 0
-    assert Dataset.open(tmp_path / "store").sources().tolist() == ["refined"] * 6
-    photos = renders.folder / "images"
-    assert verb("refine", "apply", refiner, "--source", photos, "--out", tmp_path / "folder").exit_code == 0
-    assert len(list((tmp_path / "folder" / "images").glob("*.png"))) == 6
-
-    done = verb(
-        "realism", "--source", source, "--target", target, "--refined", refiner, "--refined", tmp_path / "store",
-        "--out", tmp_path / "judged", "--size", "64x48", "--pixel-steps", 0, "--samples", 20,
-    )  # fmt: skip
-    assert done.exit_code == 0, done.exception
-    record = json.loads((tmp_path / "judged" / "realism.json").read_text())
-    assert [row["name"] for row in record["rows"]] == ["source", "lab", "store"]
-    source_row, fitted, before = record["rows"]
-    assert source_row["kernel"]["value"] > fitted["kernel"]["value"], "the refiner brought the renders nearer"
-    assert fitted["kernel_closed"]["value"] == pytest.approx(before["kernel_closed"]["value"])
-    assert fitted["seconds"] > 0 and before["seconds"] is None
-    assert any("fitted to these very real images" in note for note in record["notes"])
-    page = (tmp_path / "judged" / "realism.html").read_text()
-    assert page.count("data:image/jpeg;base64,") == 6 * 4 and "kernel distance (hand)" in page
-
-    refused = {
-        "the gate compares with labels": (
-            "refine", "apply", refiner, "--source", photos, "--out", tmp_path / "x", "--detector", refiner,
-        ),
-        "holds something else": ("refine", "apply", refiner, "--source", source, "--out", tmp_path / "real"),
-        "is none of lab": (
-            "refine", "fit", "--kind", "magic", "--source", source, "--target", target, "--out", tmp_path / "x",
-        ),
-        "has no '='": (
-            "refine", "fit", "--kind", "lab", "--source", source, "--target", target, "--out", tmp_path / "x",
-            "--set", "max_gain",
-        ),
-        "does not exist": ("realism", "--source", source, "--target", target, "--refined", tmp_path / "nowhere"),
-        "is no size": ("realism", "--source", source, "--target", target, "--size", "large"),
-        "is named like one": (
-            "realism", "--source", source, "--target", target, "--refined", target, "--out", tmp_path / "y",
-        ),
-    }  # fmt: skip
-    for told, words in refused.items():
-        error = verb(*words).exception
-        assert isinstance(error, InputError) and told in str(error), (told, error)
-    assert not (tmp_path / "x").exists(), "what is refused leaves nothing behind"

@@ -16,7 +16,7 @@ from scipy.linalg import svdvals
 from dataset.errors import InputError
 from evaluation.bootstrap import Interval, Unit, percentile_interval
 from evaluation.realism.described import Described, check_dims
-from evaluation.realism.gap import Comparison, Draws, Gap, gap_closed
+from evaluation.realism.gap import Comparison, Draws, Gap, bounded, gap_closed
 from evaluation.realism.kid import balanced_halves
 
 ENOUGH_IMAGES = 2048
@@ -122,7 +122,7 @@ def frechet_comparison(
     for name in refined:
         found = distances(f"refined {name}")
         closed = gap_closed(ceiling, found, floor)
-        gaps[name] = Gap(_centred_interval(found, level), _centred_interval(closed, level))
+        gaps[name] = Gap(_centred_interval(found, level), bounded(_centred_interval(closed, level), closed))
     compared = Comparison(
         _centred_interval(floor, level),
         _centred_interval(ceiling, level),

@@ -16,6 +16,7 @@ from evaluation.realism.described import Described, check_dims
 from evaluation.realism.kid import Across, Within, balanced_halves
 
 MOST_IMAGES = 4000  # of a set, drawn from more: three kernel matrices of so many are 400 MB
+MOST_UNKNOWN = 0.025  # of the resamples may be without a gap; the bounds would else be those of gaps alone
 SPLITS = 10  # of the real images into halves; the floor is the mean over them
 
 
@@ -24,7 +25,9 @@ class Gap:
     """Where one refiner's images stand."""
 
     distance: Interval  # from the real images
-    closed: Interval  # share of the gap; NaN where the renders are no farther from real images than the floor
+    # Share of the gap. NaN where the renders are no farther from real images than the floor; its bounds are NaN where
+    # that is so in more than MOST_UNKNOWN of the resamples.
+    closed: Interval
 
 
 @dataclass(frozen=True)
@@ -114,10 +117,17 @@ def kernel_comparison(
     gaps = {}
     for name, part in refined.items():
         found = distance(part)
-        gaps[name] = Gap(_interval(found, level), _interval(gap_closed(ceiling, found, floor), level))
+        closed = gap_closed(ceiling, found, floor)
+        gaps[name] = Gap(_interval(found, level), bounded(_interval(closed, level), closed))
     counts = {name: len(part) for name, part in {"real": real, "source": source, **refined}.items()}
     units = {"real": len(draws.real_units), "source": len(draws.source_units)}
     return Comparison(_interval(floor, level), _interval(ceiling, level), gaps, counts, units)
+
+
+def bounded(interval: Interval, closed: np.ndarray) -> Interval:
+    """An interval of gaps closed (1 + samples,), without bounds where many resamples have no gap to close."""
+    unknown = bool(np.isnan(closed[1:]).mean() > MOST_UNKNOWN)
+    return Interval(interval.value, np.nan, np.nan) if unknown else interval
 
 
 def _interval(values: np.ndarray, level: float) -> Interval:

@@ -9,7 +9,8 @@ from markupsafe import Markup
 from PIL import Image
 
 from models.refiners.pictures import Pictures
-from tasks.realism import Realism, RefinedSet, Sides, spread_rows
+from tasks.compared import RefinedSet, Sides, spread_rows
+from tasks.realism import Realism
 from tasks.report.drawing import draw
 from tasks.report.page import FOLDER, environment
 
@@ -19,7 +20,7 @@ SHOWN, PICTURE_WIDTH_PX = 8, 320
 @dataclass(frozen=True)
 class Shown:
     caption: str
-    image: Image.Image | None  # None where the gate dropped it
+    image: Image.Image | None  # None where there is none: the gate dropped it, or it was never refined
 
 
 def write_realism_page(
