@@ -19,7 +19,7 @@ from models.refiners.patch_gan import PatchGan
 from models.refiners.picture_norm import statistics_of
 from models.refiners.pictures import Pictures
 from models.refiners.resnet_generator import Double, Halve, ResnetGenerator
-from models.refiners.tiling import reach_px
+from models.refiners.tiling import reach_px, tiled
 from models.refiners.training import run_lesson, seeded
 from tests.test_refiners_pix2pix import lively
 
@@ -141,6 +141,20 @@ def test_a_tiled_painting_is_the_whole_one(height, width):
             whole = net(padded)[..., :height, :width]
     assert whole.std() > 0.2
     assert (tiles - whole).abs().max() <= 2 / 255  # of a range of 2: one step of 255
+
+
+def test_statistics_of_a_smaller_view_bring_tiles_near_the_painting_of_the_whole():
+    """Near, not equal: the view's statistics are not the whole's."""
+    net = lively(ResnetGenerator(4, 2))
+    with seeded(7), torch.no_grad():
+        x = F.interpolate(torch.randn(1, 3, 10, 16), size=(160, 256), mode="bicubic").clamp(-1, 1)
+        x[..., 128:] *= 0.3  # a dark half, whose own statistics would make it as bright as the other
+        whole = net(x)
+        off, alone = (
+            (made - whole).abs().mean()
+            for made in (painted(net, x, whole_px=20_000, tile_px=64), tiled(net, x, 64, net.halo_px, net.multiple_px))
+        )
+    assert 2 / 255 < off < alone / 2  # of a range of 2, so more than one step of 255
 
 
 # Training
