@@ -15,7 +15,7 @@ from tasks.log import say
 from tasks.mining import choose_failures, mine_failures, nothing_left
 from tasks.mixing import mix_under_cap
 from tasks.publish import publish_campaign, publish_cycle
-from tasks.refining import fit_refiner_of_cycle, refine_scenes, require_refiner
+from tasks.refining import fit_refiner_of_cycle, refine_scenes, require_refinable, require_refiner
 from tasks.scenes import random_scenes, recreate_scenes, synthetic_of
 from tasks.steps import Step
 from tasks.stopping import why_stop
@@ -54,6 +54,7 @@ def turn(config: CampaignConfig, number: int) -> str | None:
     opened = Campaign.open(config)
     with locked(opened.run.folder):
         data = prepare_data(opened)
+        require_refinable(config.refiner, data)
         if number == 0:
             baseline(opened, data)
             reason = why_stop(opened, number)

@@ -14,9 +14,10 @@ from dataset.images import image_size
 from evaluation.bootstrap import Unit
 from models.refiners.build import load_refiner
 from models.refiners.pictures import IMAGE_SUFFIXES, Pictures
+from models.refiners.survival import refined
 from tasks.learned import fingerprints, learned_by
 from tasks.picture_sets import PictureSet
-from tasks.refining import refined, save_picture
+from tasks.refined_store import save_picture
 
 LOSSY = {".jpg", ".jpeg", ".webp"}
 JPEG_QUALITY = 90

@@ -4,8 +4,9 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from mlflow.entities import Metric
@@ -16,7 +17,11 @@ from tasks.tracking import artifact_root, connect, local_store
 
 
 class FitRun:
-    """The run of a folder, in which a resumed fit goes on. At $MLFLOW_TRACKING_URI, else beside the folder."""
+    """The run of a folder, in which a resumed fit goes on. At $MLFLOW_TRACKING_URI, else beside the folder.
+
+    A context that closes the run: as failed or killed where what is inside ends so. An MLflow that no longer answers is
+    told of and costs nothing else.
+    """
 
     def __init__(self, out: Path, experiment: str):
         self._file, self._experiment = out / "mlflow.json", experiment
@@ -29,10 +34,14 @@ class FitRun:
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Settings; a name that a resumed fit tells again keeps its first value."""
-        known = self._client.get_run(self._run).data.params
-        for name, value in values.items():
-            if name not in known:
-                self._client.log_param(self._run, name, str(value)[:6000])
+
+        def tell() -> None:
+            known = self._client.get_run(self._run).data.params
+            for name, value in values.items():
+                if name not in known:
+                    self._client.log_param(self._run, name, str(value)[:6000])
+
+        self._try(tell, "the settings")
 
     def log(self, step: int, values: dict[str, float]) -> None:
         """A point of every curve."""
@@ -45,16 +54,24 @@ class FitRun:
         name = f"samples/step-{step:06d}.png"
         self._try(lambda: self._client.log_image(self._run, sheet, name), f"the pictures of step {step}")
 
-    def finish(self, files: Sequence[Path]) -> None:
+    def keep(self, files: Sequence[Path]) -> None:
+        """What the fit made."""
         for file in files:
-            self._client.log_artifact(self._run, str(file))
-        self._client.set_terminated(self._run)
+            self._try(partial(self._client.log_artifact, self._run, str(file)), file.name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        status = "FINISHED" if failed is None else "FAILED" if issubclass(failed, Exception) else "KILLED"
+        self._try(lambda: self._client.set_terminated(self._run, status), f"that the run is {status}")
 
     def _try(self, act: Callable[[], object], what: str) -> None:
         try:
             act()
         except (MlflowException, OSError) as error:  # a point of a curve is not worth a training
-            say(f"MLflow did not take {what}: {str(error).splitlines()[0]}")
+            reason, _, _ = str(error).partition("\n")
+            say(f"MLflow did not take {what}: {reason}")
 
     def _known(self) -> str | None:
         """The folder's run, if MLflow still knows it."""

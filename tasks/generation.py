@@ -3,6 +3,7 @@
 import csv
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -36,7 +37,7 @@ def material(images: str, classes: str | None) -> Material:
         groups = [str(PurePosixPath(name).parent) for name in names]
         return Material(found.pictures, groups, _classes(classes, names, images))
     told = classes in FRAME_FIELDS
-    known = by_frame([frame for frame, _ in found.dataset.stream()], classes) if told else None
+    known = by_frame((frame for frame, _ in found.dataset.stream()), classes) if told else None
     return Material(found.pictures, found.groups().tolist(), known or _classes(classes, names, images))
 
 
@@ -54,17 +55,17 @@ def fit_generator(
     of: Material, out: Path, config: GeneratorConfig, seed: int, *, tracked: bool = True, progress: bool = True
 ) -> Fitted:
     """As `models.generators.fit.fit`, with out/curves.png; `tracked`: told to MLflow as it goes on."""
-    run = FitRun(out, EXPERIMENT) if tracked else None
-    if run:
-        run.params(config.model_dump() | {"seed": seed, "data": of.pictures.digest})
-    fitted = fit(
-        of.pictures, out, config, seed=seed, groups=of.groups, classes=of.classes, progress=progress,
-        on_log=run.log if run else None, on_samples=run.show if run else None,
-    )  # fmt: skip
-    draw_curves(out / "curves.csv", out / "curves.png")
-    if run:
-        run.log(config.steps, copying_of(fitted))
-        run.finish([fitted.file, out / "report.json", out / "curves.png", *fitted.pictures])
+    with FitRun(out, EXPERIMENT) if tracked else nullcontext() as run:
+        if run:
+            run.params(config.model_dump() | {"seed": seed, "data": of.pictures.digest})
+        fitted = fit(
+            of.pictures, out, config, seed=seed, groups=of.groups, classes=of.classes, progress=progress,
+            on_log=run.log if run else None, on_samples=run.show if run else None,
+        )  # fmt: skip
+        draw_curves(out / "curves.csv", out / "curves.png")
+        if run:
+            run.log(config.steps, copying_of(fitted))
+            run.keep([fitted.file, out / "report.json", out / "curves.png", *fitted.pictures])
     return fitted
 
 

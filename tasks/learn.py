@@ -31,7 +31,7 @@ def train_detector(campaign: Campaign, cycle: Cycle, arm: str, seed: int, data: 
     def work(folder: Path) -> str:
         def on_log(step: int, values: dict[str, float]) -> None:
             curves.note(folder, step, values)
-            tracker.log_curves(tracker.child(cycle.number), f"training/{arm}/seed-{seed}", step, values)
+            tracker.log_curves(cycle.number, f"training/{arm}/seed-{seed}", step, values)
 
         curves.begin(folder)
         checkpoint = train(

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -93,19 +94,22 @@ class Tracker:
         metrics = [Metric(name, float(value), now_ms, step) for name, value in values.items() if value == value]
         self.client.log_batch(run_id, metrics=metrics)
 
-    def log_curves(self, run_id: str, prefix: str, step: int, values: dict[str, float]) -> None:
-        """A point of a training's curves, e.g. with the prefix `training/imitation/seed-0`."""
-        try:
-            self.log_metrics(run_id, {f"{prefix}/{name}": value for name, value in values.items()}, step)
-        except (MlflowException, OSError) as error:  # a point of a curve is not worth a training
-            say(f"MLflow did not take step {step} of {prefix}: {str(error).splitlines()[0]}")
+    def log_curves(self, cycle: int, prefix: str, step: int, values: dict[str, float]) -> None:
+        """A point of a training's curves in a cycle's run, e.g. with the prefix `training/imitation/seed-0`."""
+        named = {f"{prefix}/{name}": value for name, value in values.items()}
+        self._try(lambda: self.log_metrics(self.child(cycle), named, step), f"step {step} of {prefix}")
 
-    def log_sheet(self, run_id: str, folder: str, step: int, sheet: np.ndarray) -> None:
+    def log_sheet(self, cycle: int, folder: str, step: int, sheet: np.ndarray) -> None:
         """A contact sheet (H, W, 3) uint8 of a training's present state."""
+        name = f"{folder}/step-{step:06d}.png"
+        self._try(lambda: self.client.log_image(self.child(cycle), sheet, name), f"the picture {name}")
+
+    def _try(self, act: Callable[[], object], what: str) -> None:
         try:
-            self.client.log_image(run_id, sheet, f"{folder}/step-{step:06d}.png")
-        except (MlflowException, OSError) as error:
-            say(f"MLflow did not take the picture of step {step} of {folder}: {str(error).splitlines()[0]}")
+            act()
+        except (MlflowException, OSError) as error:  # a point of a curve is not worth a training
+            reason, _, _ = str(error).partition("\n")
+            say(f"MLflow did not take {what}: {reason}")
 
     def finish(self, run_id: str, failed: bool = False) -> None:
         self.client.set_terminated(run_id, "FAILED" if failed else "FINISHED")

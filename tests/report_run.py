@@ -21,7 +21,7 @@ from tasks.config import CampaignConfig
 from tasks.data import Data
 from tasks.layout import BASELINE, IMITATION, RANDOM, REAL, REFINED, Cycle
 from tasks.mining import choose_failures, failures_of, mine_failures
-from tasks.refining import refine_store
+from tasks.refined_store import refine_store
 from tasks.steps import file_digest, finished, run_step
 
 CATEGORIES = ("car", "pedestrian", "tram")  # no tram is ever seen: its AP is unknown

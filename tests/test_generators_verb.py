@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from mlflow.exceptions import MlflowException
 from PIL import Image
 
 from dataset.errors import InputError
@@ -63,8 +64,8 @@ class Client:
     def log_artifact(self, run, file):
         self.files.append(file.rpartition("/")[2])
 
-    def set_terminated(self, run):
-        self.files.append("the end")
+    def set_terminated(self, run, status):
+        self.files.append(status)
 
 
 def test_a_generator_is_fitted_told_of_and_asked_for_a_class(images, tmp_path, monkeypatch):
@@ -76,7 +77,7 @@ def test_a_generator_is_fitted_told_of_and_asked_for_a_class(images, tmp_path, m
     assert client.runs == ["out"] and client.params["steps"] == "2"
     assert ("loss_generator", 2) in client.metrics and ("nearer_pixels", 2) in client.metrics
     files = ["generator.pt", "report.json", "curves.png", "samples.png", "interpolation.png", "neighbours.png"]
-    assert client.files[:8] == ["samples/step-000002.png", *files, "the end"]
+    assert client.files[:8] == ["samples/step-000002.png", *files, "FINISHED"]
     assert all((out / name).is_file() for name in files)
     samples_once(out / "generator.pt", tmp_path / "day", count=3, kind="day", progress=False)
     made = [np.asarray(Image.open(tmp_path / "day" / f"{i:06d}.png")) for i in range(3)]
@@ -117,3 +118,37 @@ def test_a_generator_without_classes_cannot_be_asked_for_one(images, tmp_path):
 def test_bad_options_are_refused_before_anything_is_read(tmp_path, options, told):
     with pytest.raises(InputError, match="(?i)" + told):
         fit_once(str(tmp_path / "nowhere"), tmp_path / "out", **options)
+
+
+class Gone(Client):
+    """An MLflow that answered once and is away since."""
+
+    def log_param(self, *_, **__):
+        raise OSError("connection refused")
+
+    def set_terminated(self, *_):
+        raise MlflowException("no answer")
+
+    log_batch = log_image = log_artifact = log_param
+
+
+def test_a_server_that_is_gone_costs_no_fit(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(fit_run, "connect", lambda uri: Gone())
+    fit_once(str(images), tmp_path / "out", progress=False)
+    assert (tmp_path / "out" / "generator.pt").is_file()
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(InputError("loss", "nan", "x"), "FAILED"), (KeyboardInterrupt(), "KILLED")]
+)
+def test_a_fit_that_ends_early_is_not_left_running(images, tmp_path, monkeypatch, error, status):
+    client = Client()
+
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr(fit_run, "connect", lambda uri: client)
+    monkeypatch.setattr("tasks.generation.fit", fails)
+    with pytest.raises(type(error)):
+        fit_once(str(images), tmp_path / "out", progress=False)
+    assert client.files == [status]

@@ -10,8 +10,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from dataset.errors import InputError
+from dataset.schema import Detections
 from dataset.store import Dataset
 from flows.__main__ import app
+from models.refiners.gate import LabelGate
 from models.refiners.lab import LabRefiner
 from tests.refining_streets import streets
 
@@ -38,7 +40,7 @@ def fitted_by_hand(tmp_path):
     return source, target, tmp_path / "lab" / "refiner.pt"
 
 
-def judged(source: str, target: Path, out: Path, *words: object):
+def judged(source: str, target: Path | str, out: Path, *words: object):
     small = ("--size", "64x48", "--pixel-steps", 0, "--samples", 20)
     return verb("realism", "--source", source, "--target", target, "--out", out, *small, *words)
 
@@ -163,6 +165,10 @@ def test_verbs_fit_apply_and_judge_and_refuse_what_makes_no_sense(tmp_path):
             "--set", "max_gain",
         ),
         "does not exist": ("realism", "--source", source, "--target", target, "--refined", tmp_path / "nowhere"),
+        "lab is not trained in steps": (
+            "refine", "fit", "--kind", "lab", "--source", source, "--target", target, "--out", tmp_path / "x",
+            "--steps", 100,
+        ),
         "is no size": ("realism", "--source", source, "--target", target, "--size", "large"),
         "is named like one": (
             "realism", "--source", source, "--target", target, "--refined", target, "--out", tmp_path / "y",
@@ -260,3 +266,21 @@ def test_refined_pictures_are_matched_by_name_whatever_their_format(tmp_path, fi
     assert verb("refine", "apply", refiner, "--source", again, "--out", tmp_path / "made").exit_code == 0
     done = judged(str(again), target, tmp_path / "out", "--refined", tmp_path / "made")
     assert done.exit_code == 0, done.exception
+
+
+def test_the_gate_of_a_campaign_can_be_asked_for_by_hand(tmp_path, fitted_by_hand, monkeypatch):
+    source, _, refiner = fitted_by_hand
+    limits = []
+
+    def blind(path, names, config):
+        limits.append(config)
+        return LabelGate(lambda images: [Detections.none() for _ in images], config)
+
+    monkeypatch.setattr(LabelGate, "of_checkpoint", staticmethod(blind))
+    words = ("refine", "apply", refiner, "--source", source, "--out", tmp_path / "made", "--detector", refiner)
+    done = verb(*words, "--gate", "max_lost=0.1", "--gate", "blends=[0.5]")
+    assert done.exit_code == 0, done.exception
+    assert (limits[-1].max_lost, limits[-1].blends, limits[-1].max_iou_drop) == (0.1, (0.5,), 0.1)
+    assert "the detector found nothing in 6 renders" in done.output
+    refused(verb(*words, "--gate", "max_loss=0.1"), "--gate: max_loss")
+    refused(verb(*words, "--gate", "blends"), "has no '='")

@@ -7,7 +7,7 @@ from dataset.schema import Detections, Frame, Objects
 from dataset.store import Dataset, DatasetWriter
 from models.refiners.gate import GateConfig, LabelGate
 from models.refiners.lab import LabConfig, LabRefiner
-from tasks.refining import refine_store
+from tasks.refined_store import refine_store
 
 MOMENTS = np.array([[50.0, 0, 0], [10, 1, 1]])
 

@@ -1,6 +1,7 @@
 """The label gate: what it measures on made images, and what it does with a refined image that fails."""
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from scipy.ndimage import gaussian_filter
 
@@ -9,8 +10,9 @@ from dataset.schema import EVERY_CATEGORY, Detections, Objects
 from models.detector import checkpoint
 from models.detector.build import build
 from models.detector.config import DetectorConfig
+from models.refiners import gate_table
 from models.refiners.gate import GateConfig, LabelGate, blended, faults
-from models.refiners.gate_table import GateSummary, read_rows, row, write_rows
+from models.refiners.gate_table import GateSummary, RowWriter, read_rows, row, schema_of
 from models.refiners.preservation import EdgeAgreement, Found, edges, found, preserved
 from tests.detector_shapes import COLOURS
 
@@ -233,7 +235,9 @@ def test_the_table_of_verdicts_comes_back_and_sums_up(tmp_path):
     refined = [sources[0], erased(sources[1], 1), np.full_like(sources[2], 90)]
     judged = gate(blends=(0.1,)).judge(sources, refined, [SCENE] * 3)
     rows = [row(f"{i:04}", verdict) for i, verdict in enumerate(judged)]
-    write_rows(tmp_path / "gate.parquet", rows, ("car", "person"))
+    with RowWriter(tmp_path / "gate.parquet", schema_of(("car", "person"))) as table:
+        for each in rows:
+            table.add(each)
     assert [path.name for path in tmp_path.iterdir()] == ["gate.parquet"]
     read, categories = read_rows(tmp_path / "gate.parquet")
     assert [r["image"] for r in read] == ["0000", "0001", "0002"]
@@ -248,11 +252,28 @@ def test_the_table_of_verdicts_comes_back_and_sums_up(tmp_path):
     assert next(iter(summary.faults)) in {"objects lost", "objects repainted"}
 
 
+def test_the_table_is_written_in_groups_of_rows_and_a_failure_leaves_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(gate_table, "ROWS_AT_ONCE", 4)
+    verdict = row("a", gate().judge([street()], [street()], [SCENE])[0])
+    file = tmp_path / "gate.parquet"
+    with pytest.raises(KeyboardInterrupt), RowWriter(file, schema_of(("car", "person"))) as table:
+        table.add(verdict)
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+    with RowWriter(file, schema_of(("car", "person"))) as table:
+        for _ in range(10):
+            table.add(verdict)
+            assert len(table._pending) < 4
+    assert pq.ParquetFile(file).num_row_groups == 3
+    assert len(read_rows(file)[0]) == 10
+
+
 def test_the_category_that_lost_most_is_named_first():
     judged = gate(max_lost=1, max_change_ratio=100, min_object_edge_f1=0, min_edge_f1=0, change_slack=1).judge(
         [street()], [erased(street(), 1)], [SCENE]
     )
     used = GateSummary.of([row("a", judged[0])], ("car", "person")).used
+    assert GateSummary.of([row("a", judged[0])], ("car", "person")).worst == used[0]
     assert [(u.category, u.objects, u.before, u.after) for u in used] == [("person", 1, 1, 0), ("car", 2, 1, 1)]
 
 

@@ -3,10 +3,13 @@
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
+from PIL import Image
 
 from dataset.errors import InputError
 from dataset.images import semantic_path
@@ -24,28 +27,44 @@ from tasks.campaign import Campaign, arms_of
 from tasks.config import RefiningConfig
 from tasks.data import Data
 from tasks.layout import ARMS, IMITATION, REFINED
+from tasks.learned import fingerprints, learned_by
 from tasks.mixing import mix_under_cap
 from tasks.picture_sets import open_pictures
-from tasks.refining import fit_refiner_of_cycle, gate_summary, refine_scenes, refine_store, require_refiner
+from tasks.refined_store import refine_store
+from tasks.refining import (
+    fit_refiner_of_cycle,
+    gate_summary,
+    refine_scenes,
+    require_refinable,
+    require_refiner,
+)
 from tasks.report.pairs import refined_pairs
 from tasks.steps import Step, run_step
+from tasks.tracking import Tracker
 from tests.refining_streets import FRAMES, streets
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def seeing_nothing(images):
-    return [Detections.none() for _ in images]
+def seeing_bright_cars(images):
+    """A detector that finds a street's car (tests/refining_streets.py) by its brightness against the road beside it."""
+    found = []
+    for image in images:
+        columns = image[15:35].astype(float).mean((0, 2))
+        bright = np.flatnonzero(columns > np.median(columns) + 20)
+        box = [bright.min(), 15, bright.max() + 1, 35] if len(bright) else None
+        found.append(Detections.none() if box is None else Detections.of([0], [box], [0.9]))
+    return found
 
 
 class Told:
-    """Stands for the tracker."""
+    """Stands for the tracker; what it was told is kept on the class."""
+
+    curves: ClassVar[list] = []
+    sheets: ClassVar[list] = []
 
     def __init__(self, campaign):
-        self.curves, self.sheets = [], []
-
-    def child(self, number: int) -> str:
-        return f"run-{number}"
+        pass
 
     def log_curves(self, *values):
         self.curves.append(values)
@@ -64,8 +83,10 @@ def loop(tmp_path, monkeypatch):
         streets(split(name), brightness)
     renders = run_step(cycle.synthetic(IMITATION), made)
     monkeypatch.setattr(refining, "Tracker", Told)
+    monkeypatch.setattr(Told, "curves", [])
+    monkeypatch.setattr(Told, "sheets", [])
     monkeypatch.setattr(
-        LabelGate, "of_checkpoint", staticmethod(lambda path, names, config: LabelGate(seeing_nothing, config))
+        LabelGate, "of_checkpoint", staticmethod(lambda path, names, config: LabelGate(seeing_bright_cars, config))
     )
     data = Data(split("train"), split("pool"), split("val"), split("test"), "data")
     detector = Step(tmp_path, "key", "detector", 0.0)
@@ -188,14 +209,99 @@ def test_a_step_killed_before_its_record_ends_with_the_same_frames(loop, monkeyp
     assert [path.read_bytes() for path in sorted((again.folder / "images").rglob("*.png"))] == pixels
 
 
+TINY_SIMGAN = {
+    "crops": {"width_px": 16, "height_px": 16, "batch": 2}, "channels": 8, "blocks": 1, "history": 8,
+    "discriminator_width": 0.1, "imitation_steps": 1, "telling_steps": 1, "choose_every": 2,
+}  # fmt: skip
+
+
+def choose(loop, **chosen) -> None:
+    """Another refiner for the campaign."""
+    refiner = RefiningConfig.model_validate(chosen)
+    loop.campaign = Campaign(loop.campaign.config.model_copy(update={"refiner": refiner}), loop.campaign.run)
+
+
+def test_a_training_tells_its_curves_and_sheets_and_whether_the_gate_passed_what_it_kept(loop, monkeypatch):
+    said = []
+    monkeypatch.setattr(refining, "say", lambda line: said.append(str(line)))
+    choose(loop, kind="simgan", steps=2, settings=TINY_SIMGAN)
+    fit(loop)
+    assert {(cycle, where) for cycle, where, *_ in Told.curves} == {(1, "refiner/simgan")}
+    assert all(np.isfinite(list(values.values())).all() for *_, values in Told.curves)
+    assert Told.sheets and all(sheet.ndim == 3 and sheet.dtype == np.uint8 for *_, sheet in Told.sheets)
+    assert "which the gate passed" in said[-1]
+    monkeypatch.setattr(refining, "labels_survive", lambda *_, **__: lambda refiner: False)
+    choose(loop, kind="simgan", steps=2, settings=TINY_SIMGAN, gate={"max_lost": 0})
+    fit(loop)
+    assert "THE GATE PASSED NONE" in said[-1]
+
+
+def test_a_refiner_that_paints_the_car_away_loses_the_object_and_the_frame(loop, monkeypatch):
+    honest, fitted, said = LabRefiner.apply, fit(loop), []
+
+    def without_the_car(self, rgb, semantic, seed):
+        made = honest(self, rgb, semantic, seed)
+        made[:, 15:35, 8:42] = made[:, 15:35, :1]
+        return made
+
+    monkeypatch.setattr(LabRefiner, "apply", without_the_car)
+    monkeypatch.setattr(refining, "say", lambda line: said.append(str(line)))
+    gate = loop.campaign.config.refiner.gate.model_copy(update={"blends": ()})
+    choose(loop, kind="lab", gate=gate.model_dump())
+    apply(loop, fitted)
+    summary = gate_summary(loop.cycle)
+    assert (summary.faults["objects lost"], summary.outcomes["drop"]) == (FRAMES, FRAMES)
+    assert (summary.recall_before, summary.recall_refined, summary.silent_images) == (1, 0, 0)
+    assert f"objects lost {FRAMES}" in said[-1] and "overlap of what the detector found 1.00" in said[-1]
+
+
+def test_only_what_decides_a_fit_has_it_done_again(loop, monkeypatch):
+    assert not fit(loop).skipped
+    choose(loop, kind="lab", gate={"max_lost": 0.5})
+    assert fit(loop).skipped, "lab asks no gate"
+    monkeypatch.setattr(LabRefiner, "needs_semantic", True)
+    assert not fit(loop).skipped and fit(loop).skipped
+    mended = Path(semantic_path(Dataset.open(loop.renders.folder).image_path(2)))
+    Image.fromarray(np.full((48, 64), 7, np.uint8)).save(mended)
+    assert not fit(loop).skipped, "a label map was mended"
+    Image.fromarray(np.full((48, 64), 7, np.uint8)).save(
+        semantic_path(Dataset.open(loop.campaign.run.split("pool")).image_path(0))
+    )
+    assert not fit(loop).skipped, "a label map was added"
+
+
+def test_what_a_campaign_refined_tells_which_images_its_refiner_learned_from(loop):
+    step = apply(loop, fit(loop))
+    pool = loop.campaign.run.split("pool") / "images"
+    expected = np.unique(fingerprints(str(path) for path in pool.glob("*.png")))
+    learned = learned_by(step.folder)
+    assert learned is not None and len(expected) == FRAMES and np.array_equal(learned, expected)
+
+
+def test_what_the_pool_cannot_teach_is_told_before_a_detector_trains(loop, tmp_path):
+    require_refinable(RefiningConfig(kind="none"), loop.data)
+    require_refinable(RefiningConfig(kind="pix2pix", settings={"labels": "palette"}), loop.data)
+    with pytest.raises(InputError, match="no label map lies beside pool-0"):
+        require_refinable(RefiningConfig(kind="pix2pix"), loop.data)
+    wrong = tmp_path / "weights.pt"
+    torch.save({"other": torch.zeros(1)}, wrong)
+    with pytest.raises(InputError, match="weights"):
+        require_refinable(RefiningConfig(kind="shen", weights=str(wrong)), loop.data)
+
+
+def test_a_curve_that_mlflow_does_not_take_costs_no_training(monkeypatch):
+    def gone(cycle):
+        raise OSError("connection refused")
+
+    tracker = object.__new__(Tracker)
+    monkeypatch.setattr(tracker, "child", gone)
+    tracker.client = SimpleNamespace(log_image=print)
+    tracker.log_curves(1, "refiner/lab", 3, {"loss": 1.0})
+    tracker.log_sheet(1, "refiner/lab", 3, np.zeros((2, 2, 3), np.uint8))
+
+
 def test_a_fit_killed_half_way_goes_on_and_learns_what_an_uninterrupted_one_does(loop, monkeypatch):
-    settings = {
-        "crops": {"width_px": 16, "height_px": 16, "batch": 2}, "channels": 8, "blocks": 1, "history": 8,
-        "discriminator_width": 0.1, "imitation_steps": 1, "telling_steps": 1, "choose_every": 2,
-    }  # fmt: skip
-    chosen = {"kind": "simgan", "steps": 4, "settings": settings}
-    config = loop.campaign.config.model_copy(update={"refiner": RefiningConfig.model_validate(chosen)})
-    loop.campaign = Campaign(config, loop.campaign.run)
+    choose(loop, kind="simgan", steps=4, settings=TINY_SIMGAN)
     monkeypatch.setattr(simgan, "SAVE_EVERY", 2)
     taken, learn = [], PatchLesson.step
 

@@ -3,7 +3,7 @@
 import csv
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -69,7 +69,7 @@ def by_file(names: Sequence[str], file: Path) -> Classes:
     return _classes(kinds, file, "name pictures of at least two classes")
 
 
-def by_frame(frames: Sequence[Frame], field: str) -> Classes:
+def by_frame(frames: Iterable[Frame], field: str) -> Classes:
     """The time of day or the weather that a data set's frames tell; frames that do not have none."""
     if field not in FRAME_FIELDS:
         raise InputError("--classes", f"a data set knows no {field!r}", f"use {' or '.join(FRAME_FIELDS)}, or a file")

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ from dataset.errors import InputError
 from .gate import Judged
 from .preservation import Preserved
 
+ROWS_AT_ONCE = 1024
 CATEGORIES_KEY = b"hardcase.categories"
 _MEASURES = [
     ("objects", pa.int32()),
@@ -75,16 +76,42 @@ def _measures(now: Preserved) -> dict[str, float]:
     }
 
 
-def write_rows(file: Path, rows: Sequence[dict[str, Any]], categories: Sequence[str]) -> None:
-    """All rows at once, written aside and renamed: about 300 bytes an image."""
-    schema = SCHEMA.with_metadata({CATEGORIES_KEY: json.dumps(list(categories)).encode()})
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f"{file.name}.partial")
-    try:
-        pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), partial, compression="zstd")
-        partial.replace(file)
-    finally:
-        partial.unlink(missing_ok=True)
+def schema_of(categories: Sequence[str]) -> pa.Schema:
+    """SCHEMA with the names of the categories."""
+    return SCHEMA.with_metadata({CATEGORIES_KEY: json.dumps(list(categories)).encode()})
+
+
+class RowWriter:
+    """Rows to a Parquet file, written aside and renamed when all are there; memory holds ROWS_AT_ONCE of them."""
+
+    def __init__(self, file: Path, schema: pa.Schema):
+        self._file, self._schema, self._pending = file, schema, []
+        self._partial = file.with_name(f"{file.name}.partial")
+
+    def __enter__(self) -> Self:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        self._writer = pq.ParquetWriter(self._partial, self._schema, compression="zstd")
+        return self
+
+    def add(self, row: dict[str, Any]) -> None:
+        self._pending.append(row)
+        if len(self._pending) == ROWS_AT_ONCE:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._pending:
+            self._writer.write_table(pa.Table.from_pylist(self._pending, self._schema))
+            self._pending = []
+
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        try:
+            if failed is None:
+                self._flush()
+            self._writer.close()
+            if failed is None:
+                self._partial.replace(self._file)
+        finally:
+            self._partial.unlink(missing_ok=True)
 
 
 def read_rows(file: Path) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
@@ -119,7 +146,14 @@ class GateSummary:
     matched_iou_before: float  # of the objects found
     matched_iou_refined: float
     used: tuple[CategoryRecall, ...]  # the category that lost most recall first
-    silent_images: int  # images with objects of which the detector found none in the source: edges alone judged them
+    silent_images: (
+        int  # images with objects of which the detector found none in the source: edges and changes alone judged
+    )
+
+    @property
+    def worst(self) -> CategoryRecall | None:
+        """The category whose recall fell most among the images used; None where none fell."""
+        return self.used[0] if self.used and self.used[0].after < self.used[0].before else None
 
     @staticmethod
     def of(rows: Iterable[dict[str, Any]], categories: Sequence[str]) -> "GateSummary":
