@@ -113,6 +113,8 @@ def test_what_refining_did_is_told_with_its_pictures_and_whether_it_paid(tmp_pat
     text, elements = text_of(page), Elements(page)
     assert sum(kept.values()) == len(Dataset.open(cycle.synthetic(IMITATION))) > 0
     assert f"1 lab {kept['keep']} {kept['blend']} {kept['drop']}" in text
+    silent = gate_summary(cycle).silent_images  # its gate's detector sees nothing
+    assert silent > 0 and f"0% 0% unknown unknown none fell {silent} " in text
     assert "The arm with refined scenes" in text and "refined: real + the same scenes, refined" in text
     assert 'class="key refined"' in page
     assert elements.open == [] and elements.without_alt == 0
