@@ -1,8 +1,9 @@
-"""Apply a refiner to a data set or a folder. A data set of refined frames has its renders' labels, and
+"""Apply a refiner to a data set or a folder. A data set of refined frames has its renders' labels, with ignore regions
+where the gate could not judge, and
 
-images/0000/0000000.png ...   numbered as the renders are
-gate.parquet                  what the gate measured of every render (models/refiners/gate_table.py)
-provenance.parquet            one row a render, see PROVENANCE
+  images/0000/0000000.png ...   numbered as the renders are
+  gate.parquet                  what the gate measured of every render (models/refiners/gate_table.py)
+  provenance.parquet            one row a render, see PROVENANCE
 """
 
 from contextlib import nullcontext
