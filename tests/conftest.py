@@ -20,9 +20,12 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
-    """For networks so small that more threads only wait for each other, and for sums in the same order everywhere."""
+    """For networks so small that more threads only wait for each other, and for sums in the same order everywhere.
+
+    For a module, so that what its own fixtures train is summed in that order, too.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
