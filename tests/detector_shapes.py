@@ -12,8 +12,7 @@ from models.detector.config import DetectorConfig
 
 WIDTH_PX, HEIGHT_PX = 128, 96
 COLOURS = np.array([[230, 30, 30], [30, 30, 230]])
-# Every grid has objects: sides are 12 to 30 px at this size.
-DETECTOR = DetectorConfig(input_width_px=96, input_height_px=64, neck_channels=32, cells_across=1.5)
+DETECTOR = DetectorConfig(input_width_px=96, input_height_px=64, neck_channels=32)
 
 
 def shapes_data(folder: Path, frames: int, seed: int = 0, categories: tuple[str, ...] = ("car", "person")) -> Dataset:
