@@ -1,5 +1,6 @@
 """Refiners that are one generator: the file, the layout, and pictures of any size, one at a time."""
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,9 @@ class PaintingRefiner(Refiner):
         self.device = training_device()
         self.generator = placed(generator.requires_grad_(False).eval(), self.device)
 
+    @abstractmethod
     def planes(self, rgb: np.ndarray, semantic: np.ndarray | None) -> Tensor:
         """What the generator reads for one picture: (H, W, 3) and its label map (H, W) -> (1, planes, H, W)."""
-        raise NotImplementedError
 
     def weights(self) -> dict[str, Tensor]:
         return {name: value.cpu().contiguous() for name, value in self.generator.state_dict().items()}
