@@ -12,7 +12,7 @@ from .crops import CropConfig
 from .patch_lesson import Imitation, PatchConfig
 from .patch_networks import SHEN_LAYERS, Layer
 from .perceptual import perceptual
-from .simgan import SimganRefiner
+from .simgan import SimganConfig, SimganRefiner
 
 
 class ShenConfig(PatchConfig):
@@ -21,7 +21,7 @@ class ShenConfig(PatchConfig):
     @classmethod
     def preset(cls, name: Preset) -> "ShenConfig":
         """paper: Table 1, section 3 and its rates. Their alpha = 50 and beta = 4e-6, on sums over pixels of 0 to 255,
-        are 1 and 0.39 on means over -1 to 1 at 160x80. small: minutes on two cores. A few hundred steps do not teach
+        are 1 and 0.39 on means over -1 to 1 at 160x80. small: SimGAN's. A few hundred steps do not teach
         a network to copy colours (trees turned brown), so its refiner starts as a copy, and the perceptual loss holds
         it there during the game instead of before.
         """
@@ -36,22 +36,7 @@ class ShenConfig(PatchConfig):
                 discriminator_rate=1e-3,
                 l1=0.39,
             )
-        return cls(
-            crops=CropConfig(width_px=96, height_px=64, batch=4, scale_range=(0.2, 0.5)),
-            channels=24,
-            blocks=3,
-            output="residual",
-            discriminator_width=0.5,
-            imitation_steps=0,
-            telling_steps=200,
-            steps=300,
-            refiner_rate=1e-3,
-            discriminator_rate=1e-3,
-            l1=1.0,
-            imitation=1.0,
-            history=128,
-            choose_every=25,
-        )
+        return cls(**SimganConfig.preset("small").model_dump() | {"imitation": 1.0})
 
 
 class ShenRefiner(SimganRefiner):
