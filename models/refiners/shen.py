@@ -36,7 +36,7 @@ class ShenConfig(PatchConfig):
                 discriminator_rate=1e-3,
                 l1=0.39,
             )
-        return cls(**SimganConfig.preset("small").model_dump() | {"imitation": 1.0})
+        return cls.model_validate(SimganConfig.preset("small").model_dump() | {"imitation": 1.0})
 
 
 class ShenRefiner(SimganRefiner):
