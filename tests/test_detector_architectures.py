@@ -94,6 +94,14 @@ def test_images_without_objects_are_learned_from(architecture):
     assert torch.isfinite(terms["loss"])
 
 
+def test_every_box_of_a_fresh_fcos_has_an_area_to_grow_from():
+    """torchvision's start at a ReLU's 0: half are points, and trained from scratch on small objects all soon are."""
+    network: Any = build(config_of("fcos"), 2)
+    features = list(network.network.backbone(torch.randn(2, 3, 64, 96)).values())
+    distances, _ = network.network.head.regression_head(features)
+    assert (distances > 0).float().mean() > 0.99
+
+
 def test_an_anchor_in_an_ignore_region_takes_no_part_unless_it_may_find_an_object():
     anchors = torch.tensor([[0.0, 0, 10, 10], [40, 0, 50, 10], [20, 0, 30, 10], [8, 0, 18, 10]])
     target = {

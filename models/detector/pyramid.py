@@ -95,7 +95,11 @@ def _build(config: DetectorConfig, categories: int) -> Any:
         sizes = tuple(tuple(int(size * 2 ** (third / 3)) for third in range(3)) for size in (16, 32, 64, 128, 256))
         anchors = AnchorGenerator(sizes, (RATIOS,) * 5)
         return RetinaNetWithIgnored(backbone, categories, anchor_generator=anchors, **kept, **as_it_comes)
-    return FcosWithIgnored(backbone, categories, **kept, **as_it_comes)
+    fcos = FcosWithIgnored(backbone, categories, **kept, **as_it_comes)
+    # Its distances pass a ReLU and start at 0, where a GIoU loss hardly grows a box: trained from scratch the unit dies
+    # within 25 steps, and every box is a point for ever after. Starting at one cell to each side keeps it alive.
+    nn.init.ones_(cast(nn.Conv2d, fcos.head.regression_head.bbox_reg).bias)  # type: ignore[arg-type]
+    return fcos
 
 
 def _pyramid(config: DetectorConfig, **levels: Any) -> nn.Module:
