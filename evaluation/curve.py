@@ -151,15 +151,16 @@ class _Staircase:
         self._sums: list[float] = []  # of the envelope up to each step's end
 
     def extend(self, end: int) -> None:
-        for place in range(self._end, end):
-            value = float(self._precision[place])
-            while self._negated and -self._negated[-1] <= value:
-                for steps in (self._negated, self._ends, self._sums):
-                    steps.pop()
-            start, total = (self._ends[-1], self._sums[-1]) if self._ends else (0, 0.0)
-            self._negated.append(-value)
-            self._ends.append(place + 1)
-            self._sums.append(total + (place + 1 - start) * value)
+        negated, ends, sums = self._negated, self._ends, self._sums
+        for place, value in enumerate(self._precision[self._end : end].tolist(), self._end + 1):
+            while negated and -negated[-1] <= value:
+                negated.pop()
+                ends.pop()
+                sums.pop()
+            start, total = (ends[-1], sums[-1]) if ends else (0, 0.0)
+            negated.append(-value)
+            ends.append(place)
+            sums.append(total + (place - start) * value)
         self._end = end
 
     def from_place(self, start: int, floor: float) -> tuple[float, float]:

@@ -81,14 +81,16 @@ def match(
     verdict = np.where(outside.detections[:, kept], np.int8(IGNORED), np.int8(FALSE))  # of those that take nothing
     verdict = np.repeat(verdict[:, None], len(thresholds), axis=1)
     taken = np.zeros((areas, len(objects), len(thresholds)), bool)
-    for area, place_, object_, share, starts in _rounds(batch, pairs, place, kept, wanted):
-        free = ~taken[area, object_] | objects.ignore[object_, None]  # (P, T)
-        rank = np.arange(len(share))[:, None]
-        candidates = np.where(free & (share[:, None] >= thresholds), rank, len(share))
-        best = np.minimum.reduceat(candidates, starts, axis=0)  # (detections of the round, T)
-        threshold = np.nonzero(best < len(share))[1]
-        best = best[best < len(share)]
-        area, place_, object_ = area[best], place_[best], object_[best]
+    for place_, object_, share, starts in _rounds(batch, pairs, place, kept):
+        count = len(share)
+        # A detection's pairs come with the one it prefers first; any object that is wanted before all that are not.
+        rank = np.arange(count, dtype=np.int32) + np.int32(count) * ~wanted[:, object_]  # (A, P)
+        free = ~taken[:, object_] | objects.ignore[object_, None]  # (A, P, T)
+        candidates = np.where(free & (share[:, None] >= thresholds), rank[..., None], np.int32(2 * count))
+        best = np.minimum.reduceat(candidates, starts, axis=1)  # (A, detections of the round, T)
+        area, _, threshold = np.nonzero(best < 2 * count)
+        best = best[best < 2 * count] % count
+        object_, place_ = object_[best], place_[best]
         taken[area, object_, threshold] = True
         taken_object[area, threshold, place_] = object_
         verdict[area, threshold, place_] = np.where(wanted[area, object_], TRUE, IGNORED)
@@ -98,7 +100,7 @@ def match(
 def _best_of_each_category(batch: Batch, max_detections: int) -> np.ndarray:
     """(K,) flat indices ordered by frame, category and falling score; equal scores stay in the order given."""
     detections = batch.detections
-    order = np.lexsort((-detections.score, detections.category, batch.detection_frame))
+    order = np.lexsort((-detections.score, _group(batch, np.arange(len(detections)))))
     return order[_rank_in_group(_group(batch, order)) < max_detections]
 
 
@@ -114,29 +116,17 @@ def _rank_in_group(group: np.ndarray) -> np.ndarray:
 
 
 def _rounds(
-    batch: Batch, pairs: Overlaps, place: np.ndarray, kept: np.ndarray, wanted: np.ndarray
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-    """Each round's pairs: area range, place in `kept`, object, overlap, all (P,), and where each detection's begin.
-
-    A detection's pairs come with the one it prefers first, so that the first that is free is the one to take.
-    """
-    areas = len(wanted)
+    batch: Batch, pairs: Overlaps, place: np.ndarray, kept: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Each round's pairs: place in `kept`, object, overlap, all (P,), and where each detection's begin."""
     pair_place = place[pairs.detection]
     competing = np.unique(pair_place)  # kept's order: frame, category, falling score
     round_of = np.zeros(len(kept), np.int64)
     round_of[competing] = _rank_in_group(_group(batch, kept[competing]))
-
-    # Sorted once for all areas, then by one number a pair: six keys for every area take far longer.
-    order = np.lexsort((-pairs.object, -pairs.share, pair_place, round_of[pair_place]))
+    turn = round_of[pair_place] * len(kept) + pair_place
+    order = np.lexsort((-pairs.object, -pairs.share, turn))
     object_, share, pair_place = pairs.object[order], pairs.share[order], pair_place[order]
-    pair_round = np.tile(round_of[pair_place], areas)
-    area = np.repeat(np.arange(areas), len(order))
-    turn = (pair_round * areas + area) * len(kept) + np.tile(pair_place, areas)
-    order = np.argsort(2 * turn + ~wanted[:, object_].ravel(), kind="stable")
-    pair = order % max(len(object_), 1)
-    area, place_, object_, share = area[order], pair_place[pair], object_[pair], share[pair]
-    ends = np.cumsum(np.bincount(pair_round))
+    ends = np.cumsum(np.bincount(round_of[pair_place]))
     for start, end in zip([0, *ends[:-1]], ends, strict=False):
         now = slice(start, end)
-        starts = np.flatnonzero(np.diff(area[now] * len(kept) + place_[now], prepend=-1))
-        yield area[now], place_[now], object_[now], share[now], starts
+        yield pair_place[now], object_[now], share[now], np.flatnonzero(np.diff(pair_place[now], prepend=-1))

@@ -26,10 +26,23 @@ def overlaps(batch: Batch) -> Overlaps:
     """
     objects_of_frame = np.bincount(batch.object_frame, minlength=len(batch.frames))
     detection, object_ = pairs_within_frames(batch.detection_frame, objects_of_frame)
+    # Most boxes of a frame lie beside one another: those are told apart by two numbers each.
+    beside = _beside(batch.detections.box_xyxy_px, batch.objects.box_xyxy_px, detection, object_)
+    detection, object_ = detection[~beside], object_[~beside]
     ignored = batch.objects.ignore[object_]
     share = pair_shares(batch.detections.box_xyxy_px[detection], batch.objects.box_xyxy_px[object_], ignored)
     touching = share > 0
     return Overlaps(detection, object_, share).where(touching)
+
+
+def _beside(
+    box_xyxy_px: np.ndarray, other_xyxy_px: np.ndarray, index: np.ndarray, other_index: np.ndarray
+) -> np.ndarray:
+    """No column of pixels is in both box[index] and other[other_index]. (N, 4), (M, 4), (P,), (P,) -> (P,) bool."""
+    left, other_left = box_xyxy_px[:, 0], other_xyxy_px[:, 0]
+    right = left + (box_xyxy_px[:, 2] - left)  # as pair_shares has it, to the last bit
+    other_right = other_left + (other_xyxy_px[:, 2] - other_left)
+    return (right[index] <= other_left[other_index]) | (other_right[other_index] <= left[index])
 
 
 def pairs_within_frames(frame: np.ndarray, others_of_frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
