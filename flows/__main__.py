@@ -10,6 +10,7 @@ import typer
 
 from dataset.errors import InputError
 from flows import generate, refine
+from flows.camera import camera
 from flows.console import end_within, prepare_terminal
 from flows.processes import check_verb, is_first
 from flows.realism import realism
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.add_typer(generate.app, name="generate")
 app.add_typer(refine.app, name="refine")
 app.command()(realism)
+app.command()(camera)
 
 Data = Annotated[
     str | None,

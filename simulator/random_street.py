@@ -22,8 +22,8 @@ from simulator.randomise import (
     draw_place,
     draw_response,
 )
-from simulator.scene import Scene, SceneCamera
-from simulator.traffic import add_traffic
+from simulator.scene import Actor, Scene, SceneCamera
+from simulator.traffic import add_traffic, park
 
 
 class RandomStreetConfig(BaseModel):
@@ -39,6 +39,9 @@ class RandomStreetConfig(BaseModel):
     distance_m: tuple[float, float] = Field(default=(5, 70), description="Where they stand, from the camera.")
     curvature_per_m: float = Field(default=0.003, ge=0, le=0.05, description="Most a road bends, one over its radius.")
     road_yaw_deg: float = Field(default=3.0, ge=0, le=20, description="Most a road leads off the camera's axis.")
+    parked_rows: float = Field(
+        default=0.5, ge=0, le=1, description="Share of the streets in towns whose cars mostly park in rows at the kerb."
+    )
     height_jitter_m: float = Field(default=0.08, ge=0, description="Spread of the camera's height.")
     pitch_jitter_deg: float = Field(default=0.6, ge=0, description="Spread of the camera's pitch.")
     asset_set: Literal["default", "stand-in"] = Field(
@@ -76,8 +79,11 @@ def random_scene(
     count = int(rng.integers(config.objects[0], config.objects[1] + 1))
     drawn = [shown[int(rng.choice(len(shown), p=shares))] for _ in range(count)]
     wanted: list[tuple[str, str | None]] = [(casting.draw_asset(category, rng), category) for category in drawn]
+    parked: tuple[Actor, ...] = ()
+    if kind in ("urban", "suburb") and rng.random() < config.parked_rows:
+        parked, wanted = park(view, place, wanted, rng)
     wanted += draw_clutter(randomisation, rng)
-    actors = add_traffic(view, place, (), wanted, rng, reach_m=config.distance_m, target=None)
+    actors = add_traffic(view, place, parked, wanted, rng, reach_m=config.distance_m, target=None)
     return Scene(
         camera=view,
         actors=actors,

@@ -11,6 +11,12 @@ from simulator.preview import distance_m, whole_box
 from simulator.road import PAVEMENT_WIDTH_M, half_width_m, lane_offset_m, point_m, yaw_along_rad
 from simulator.scene import Actor, Place, SceneCamera
 
+PARKED_ASSETS = ("car", "van")
+PARKED_TO_M = 70.0
+PARKED_GAP_M = (0.5, 2.0)
+EMPTY_SPACES = 0.2  # share of a row's
+# A parked vehicle's middle beyond the kerb. Beside the camera's own lane it leaves room to drive past.
+PARKED_OFFSET_M = {"own": (0.6, 1.2), "other": (-0.7, 0.9)}
 MARGIN_M = 0.5  # kept free around everything that is added
 OWN_LANE_CLEAR_M = 5.0  # nothing nearer stands before the camera's car
 
@@ -103,6 +109,45 @@ def add_traffic(
             present.append(actor)
             break
     return tuple(present)
+
+
+def park(
+    camera: SceneCamera, place: Place, wanted: Sequence[tuple[str, str | None]], rng: np.random.Generator
+) -> tuple[tuple[Actor, ...], list[tuple[str, str | None]]]:
+    """Most of the cars among the `wanted` in a row at one kerb or both, one behind the other, and those still wanted.
+
+    Such rows are what a town's street mostly shows of cars: near ones cut by the border, far ones hidden to the rear
+    window. One that would not be seen is left for elsewhere.
+    """
+    joins = [asset in PARKED_ASSETS and rng.random() < 0.75 for asset, _ in wanted]
+    waiting = [pair for pair, one in zip(wanted, joins, strict=True) if one]
+    present: list[Actor] = []
+    sides = [(-1.0,), (1.0,), (-1.0, 1.0)][int(rng.integers(3))]
+    for index, side in enumerate(sides):
+        count = int(np.ceil(len(waiting) / (len(sides) - index)))
+        line, waiting = waiting[:count], waiting[count:]
+        beyond_m = rng.uniform(*PARKED_OFFSET_M["own" if side > 0 else "other"])
+        z = rng.uniform(2.0, 18.0)
+        while line and z < PARKED_TO_M:
+            dimensions = SIZES[line[0][0]].draw(rng)
+            z += dimensions[2] / 2
+            against = side < 0 if rng.random() < 0.85 else side > 0
+            x, at_z = point_m(place, z, side * (half_width_m(place) + beyond_m) + rng.normal(0, 0.08))
+            yaw = yaw_along_rad(place, z, oncoming=against) + np.radians(rng.normal(0, 1.5))
+            actor = Actor(
+                *(line[0][0], float(x), float(at_z), float(yaw), dimensions),
+                category=line[0][1],
+                appearance_seed=int(rng.integers(2**31)),
+            )
+            box = whole_box(camera, actor)
+            seen = box is not None and box[2] > 0 and box[0] < camera.width_px
+            if seen and rng.random() >= EMPTY_SPACES and not collides(actor, present):
+                present.append(actor)
+                line.pop(0)
+            z += dimensions[2] / 2 + rng.uniform(*PARKED_GAP_M)
+        waiting = line + waiting
+    elsewhere = [pair for pair, one in zip(wanted, joins, strict=True) if not one]
+    return tuple(present), elsewhere + waiting
 
 
 def labelled_mix(casting: Casting, mix: dict[str, float]) -> tuple[list[tuple[str, str]], np.ndarray]:
