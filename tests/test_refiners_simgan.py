@@ -295,6 +295,15 @@ def test_the_step_kept_is_where_refined_costs_most_and_real_least(source, target
     assert looks(lesson(source, target), [right, fooled, fooled_more, unsure_of_both, fooled]) == 2
 
 
+def test_no_step_is_kept_before_both_have_come_to_terms(source, target):
+    settled = lesson(source, target, TINY.model_copy(update={"settle": 0.5, "choose_every": 1}))
+    kept = []
+    for step in range(TINY.total_steps):
+        settled.step(step)
+        kept.append(settled.chosen.get("step"))
+    assert kept[:6] == [None] * 6 and kept[6:] == [7, settled.chosen["step"]]  # rounds 3 and 4 of the 4
+
+
 def test_a_step_that_the_gate_lets_pass_beats_a_better_one_that_it_does_not(source, target):
     verdicts = iter([False, True, False, True])
     training = lesson(source, target, gate=lambda weights: next(verdicts))

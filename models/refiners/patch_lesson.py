@@ -62,6 +62,13 @@ class PatchConfig(MethodConfig):
     )
     history: int = Field(default=256, ge=1, description="Earlier refined crops that the discriminator goes on seeing.")
     choose_every: int = Field(default=50, ge=1, description="Rounds between two looks at how well the refiner fools.")
+    settle: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of the rounds, the first, of which none is kept. A refiner that leaps ahead fools its "
+        "discriminator at once, with tints of neither set; what that one says counts once both have come to terms.",
+    )
 
     @property
     def total_steps(self) -> int:
@@ -137,7 +144,8 @@ class PatchLesson(Lesson):
             values |= self._fool(self._crop(self.source, first + k))
         made = self._made(self._crop(self.source, first + config.refiner_updates))
         values |= self._tell(self.history.mix(made), self._crop(self.target, step))
-        if (played + 1) % config.choose_every == 0 or played + 1 == config.steps:
+        looks = (played + 1) % config.choose_every == 0 or played + 1 == config.steps
+        if looks and played + 1 > config.settle * config.steps:
             values |= self._choose(step + 1)
         return values
 
