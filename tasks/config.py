@@ -93,6 +93,11 @@ class SimulatorConfig(Settings):
         default=None, ge=1, description="Rendering processes; None: one a processor, with CARLA one a server"
     )
     device: str = Field(default="cpu", description="Where the embedded simulator traces: 'cpu' or 'cuda:0'")
+    models: Path | None = Field(
+        default=None,
+        description="A folder of your own GLB models with a models.yaml, which join the embedded simulator's assets or "
+        "replace them (simulator/assets/manifest.py)",
+    )
     max_width_px: int | None = Field(
         default=None,
         gt=0,

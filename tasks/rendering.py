@@ -12,6 +12,8 @@ from prefect.concurrency.sync import concurrency
 from prefect.context import get_run_context
 from prefect.exceptions import MissingContextError, ObjectNotFound
 
+from simulator.assets.library import Library
+from simulator.assets.manifest import digest
 from simulator.carla.anchors import map_of
 from simulator.carla.losses import LOSSES, losses_by_kind
 from simulator.carla.pool import servers_of
@@ -32,8 +34,10 @@ def render(jobs: Jobs, folder: Path, config: SimulatorConfig, name: str = "synth
     """Render into a data set, in as many processes as configured. With CARLA, what was lost and tried again is told."""
     session = partial(render_scenes, jobs, folder, limits=config.limits, attempts=config.attempts, name=name)
     if not config.uses_carla:
+        if config.models is not None:
+            Library(config.models).require_all()
         return session(
-            backend_factory=partial(EmbeddedBackend, device=config.device),
+            backend_factory=partial(EmbeddedBackend, device=config.device, models=config.models),
             workers=config.workers or len(os.sched_getaffinity(0)),
         )
     servers = servers_of(config.address)
@@ -85,10 +89,12 @@ def inputs_of(config: SimulatorConfig, recreated: bool) -> dict[str, object]:
 
     Which servers render, and how they are watched over, does not; that it is CARLA does.
     """
-    unused = {"workers", "address", "supervision", *({"street"} if recreated else ())}
+    unused = {"workers", "address", "supervision", "models", *({"street"} if recreated else ())}
     settings = config.model_dump(mode="json", exclude=unused | ({"device"} if config.uses_carla else {"carla"}))
     if config.uses_carla:
         settings["carla"] = config.carla.model_dump(mode="json", exclude=set(TIMEOUTS))
+    elif config.models is not None:
+        settings["models"] = digest(config.models)
     if not recreated:
         settings["recreate"] = {name: settings["recreate"][name] for name in ("casting", "camera")}
     return {

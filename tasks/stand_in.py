@@ -46,7 +46,7 @@ def render_stand_in(campaign: Campaign) -> Step:
     )
 
     # Another simulator may answer its failures: what stands in for the real world stays what it is.
-    embedded = config.simulator.model_copy(update={"address": EMBEDDED})
+    embedded = config.simulator.model_copy(update={"address": EMBEDDED, "models": None})
 
     def work(folder: Path) -> str:
         return render(jobs, folder / "store", embedded, name="stand-in").dataset.digest

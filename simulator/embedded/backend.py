@@ -1,9 +1,12 @@
 """The embedded simulator: a street of our own making, ray traced with NVIDIA Warp on the CPU or on CUDA."""
 
+from pathlib import Path
+
 import numpy as np
 import warp as wp
 
 from dataset.errors import InputError
+from simulator.assets.library import Library
 from simulator.backend import Render
 from simulator.embedded.assets import actor_mesh, support_mesh
 from simulator.embedded.denoise import Denoiser
@@ -25,7 +28,8 @@ SMALLEST_PX = 16  # of width and height: the lens's glare is worked out at a qua
 class EmbeddedBackend:
     """Renders scenes, one at a time; the same scene gives the same bytes in any process."""
 
-    def __init__(self, device: str = "cpu", quality: Quality | None = None) -> None:
+    def __init__(self, device: str = "cpu", quality: Quality | None = None, models: Path | None = None) -> None:
+        """models: a folder of the user's own models, see simulator/assets/manifest.py."""
         start_warp()
         known = [str(one) for one in wp.get_devices()]
         if device not in known:
@@ -33,6 +37,7 @@ class EmbeddedBackend:
         self.device = device
         self.quality = Quality() if quality is None else quality
         self._denoise = Denoiser() if self.quality.denoise else None
+        self._library = None if models is None else Library(models)
 
     def render(self, scene: Scene) -> Render:
         environment, camera = scene.environment, scene.camera
@@ -69,7 +74,11 @@ class EmbeddedBackend:
             if (post := support_mesh(actor)) is not None
         ]
         scenery = join([place, *posts]) if posts else place
-        return scenery, [(actor_mesh(actor, scene.asset_set), _pose(actor)) for actor in scene.actors]
+        return scenery, [(self._mesh(actor, scene.asset_set), _pose(actor)) for actor in scene.actors]
+
+    def _mesh(self, actor: Actor, asset_set: str) -> Mesh:
+        own = None if self._library is None else self._library.mesh(actor, asset_set)
+        return actor_mesh(actor, asset_set) if own is None else own
 
     def world(self, scene: Scene, scenery: Mesh, actors: list[tuple[Mesh, Pose]]) -> World:
         headlights = _own_headlights(scene.camera) if _lamps_are_lit(scene) else []

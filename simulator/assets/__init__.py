@@ -1,0 +1,1 @@
+"""The user's own models (GLB, glTF) that join the simulator's assets or replace them."""
