@@ -33,7 +33,8 @@ PEERS = ("retinanet", "fcos")
 OBJECTS = 6
 WARM_UP_STEPS = 2
 # Dense bf16 of the data sheets, in TFLOP/s.
-PEAK_TFLOPS = {"H100": 989.0, "H200": 989.0, "A100": 312.0, "L40S": 362.0, "L4": 121.0, "RTX 4090": 165.0}
+CARDS = ["H100 PCIe", "H100 NVL", "H100", "H200", "A100", "L40S", "L40", "L4", "RTX 4090"]  # the longer name first
+PEAK_TFLOPS = dict(zip(CARDS, (756.0, 835.0, 989.0, 989.0, 312.0, 362.0, 181.0, 121.0, 165.0), strict=True))
 MATRIX, PRODUCTS = 2048, 5
 
 

@@ -52,6 +52,7 @@ def evaluate_once(
     check_request(rules, by, against)
     if calibrated and fit:
         raise InputError("--fit-calibration", "scores that are calibrated already", "fit without --calibrated")
+    (out / "metrics.json").unlink(missing_ok=True)  # of an earlier call: this one may fail before it has its own
     dataset, detections = detect(config, checkpoint, out, calibrated)
     samples, title = config.loop.bootstrap_samples, f"{checkpoint} on {config.data.train}"
     record: dict[str, Any] = {}

@@ -136,8 +136,8 @@ def untrained(file: Path, architecture: str) -> Path:
     for name, values in network.named_parameters():
         if name.endswith("cls_logits.bias"):
             torch.nn.init.constant_(values, -2.0)
-    content = {"detector": network.config.model_dump(), "categories": CATEGORIES, "weights": network.state_dict()}
-    checkpoint.save(file, content)
+    told = {"detector": network.config.model_dump(), "train": TrainConfig(precision="fp32").model_dump()}
+    checkpoint.save(file, told | {"categories": CATEGORIES, "weights": network.state_dict()})
     return file
 
 

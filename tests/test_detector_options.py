@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
@@ -15,6 +16,7 @@ from models.detector.build import build
 from models.detector.checkpoint import load
 from models.detector.config import AugmentConfig, TrainConfig
 from models.detector.launch import compile_trunk, determinism
+from models.detector.predict import Detector
 from models.detector.train import train
 from tests.detector_shapes import DETECTOR, shapes_data
 
@@ -151,7 +153,7 @@ def test_a_kernel_that_varies_is_an_error_while_determinism_is_asked_for():
 
 
 @pytest.mark.parametrize("architecture", ["grid", "retinanet"])
-def test_half_precision_reaches_the_backbone(architecture, data, tmp_path, monkeypatch):
+def test_half_precision_reaches_the_backbone_in_training_and_detecting(architecture, data, tmp_path, monkeypatch):
     """bf16 is the point of the option: a network that is handed float32 and computes in it would pass unseen."""
     from torchvision.models.resnet import BasicBlock
 
@@ -162,8 +164,11 @@ def test_half_precision_reaches_the_backbone(architecture, data, tmp_path, monke
     for precision, dtype in (("bf16", torch.bfloat16), ("fp32", torch.float32)):
         seen.clear()
         config = changed(CONFIG, steps=1, batch_size=2, precision=precision)
-        train(data, tmp_path / precision, detector, config, progress=False)
+        checkpoint = train(data, tmp_path / precision, detector, config, progress=False)
         assert dtype in seen, seen
+        seen.clear()
+        Detector.load(checkpoint, "cpu").detect([np.zeros((64, 96, 3), np.uint8)])
+        assert dtype in seen, "a checkpoint detects as it was trained"
 
 
 @pytest.mark.parametrize("architecture", ["grid", "fcos"])

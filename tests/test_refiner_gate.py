@@ -9,7 +9,7 @@ from dataset.errors import InputError
 from dataset.schema import EVERY_CATEGORY, Detections, Objects
 from models.detector import checkpoint
 from models.detector.build import build
-from models.detector.config import DetectorConfig
+from models.detector.config import DetectorConfig, TrainConfig
 from models.refiners import gate_table
 from models.refiners.gate import GateConfig, LabelGate, blended, faults
 from models.refiners.gate_table import GateSummary, RowWriter, read_rows, row, schema_of
@@ -291,8 +291,8 @@ def test_shares_to_blend_by_fall_and_lie_between_0_and_1(blends):
 
 def test_a_detector_of_other_categories_is_refused(tmp_path):
     config = DetectorConfig(input_width_px=64, input_height_px=64)
-    content = {"detector": config.model_dump(), "categories": ["car"], "weights": build(config, 1).state_dict()}
-    checkpoint.save(tmp_path / "last.pt", content)
+    told = {"detector": config.model_dump(), "train": TrainConfig().model_dump(), "categories": ["car"]}
+    checkpoint.save(tmp_path / "last.pt", told | {"weights": build(config, 1).state_dict()})
     with pytest.raises(InputError, match="labelled with"):
         LabelGate.of_checkpoint(tmp_path / "last.pt", ("car", "person"), GateConfig(), "cpu")
     gate_ = LabelGate.of_checkpoint(tmp_path / "last.pt", ("car",), GateConfig(), "cpu")

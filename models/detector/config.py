@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dataset.errors import InputError
 
+from .precision import Precision
+
 STRIDE_OF_DEEPEST_MAP = 32
 BatchNormKind = Literal["synced", "local", "frozen"]
 
@@ -210,9 +212,10 @@ class TrainConfig(_Frozen):
     )
     loss: LossWeights = LossWeights()
     augment: AugmentConfig = AugmentConfig()
-    precision: Literal["auto", "bf16", "fp32"] = Field(
+    precision: Precision = Field(
         default="auto",
-        description="auto: bf16 where the device computes it natively (CUDA, AVX-512 BF16, AMX), else fp32.",
+        description="auto: bf16 where the device computes it natively (CUDA, AVX-512 BF16, AMX), else fp32. What is "
+        "trained also detects so.",
     )
     accelerator: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: CUDA when there is a GPU.")
     compile: bool = Field(

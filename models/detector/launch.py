@@ -9,7 +9,7 @@ from lightning_fabric import Fabric
 
 from .architecture import Architecture
 from .config import TrainConfig
-from .precision import has_fast_bf16
+from .precision import uses_bf16
 
 CUBLAS_WORKSPACE = ":4096:8"  # NVIDIA's setting under which cuBLAS sums in one order
 
@@ -19,7 +19,7 @@ def launch(config: TrainConfig) -> Fabric:
     accelerator = config.accelerator
     if accelerator == "auto":
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
-    bf16 = config.precision == "bf16" or (config.precision == "auto" and has_fast_bf16(accelerator))
+    bf16 = uses_bf16(accelerator, config.precision)
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     fabric = Fabric(
         accelerator=accelerator,

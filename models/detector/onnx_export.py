@@ -133,20 +133,12 @@ def _write(cells: Cells, file: Path, told: dict[str, str]) -> None:
     outputs = list(OUTPUTS[: 3 if isinstance(cells, GridCells) else 2])
     with _quietly():
         program = torch.export.export(cells, example, dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
-        _make_limits_floats(program)
         converted = torch.onnx.export(
             program, example, input_names=[INPUT], output_names=outputs, dynamo=True, verbose=False
         )
     assert converted is not None
     converted.model.metadata_props.update(told)
     converted.save(file, external_data=False)
-
-
-def _make_limits_floats(program: torch.export.ExportedProgram) -> None:
-    """The exporter fails on a clamp whose one limit is an int and whose other is a float."""
-    for node in program.graph.nodes:
-        if node.target is torch.ops.aten.clamp.default:
-            node.args = (node.args[0], *(float(limit) if isinstance(limit, int) else limit for limit in node.args[1:]))
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from . import checkpoint
 from .architecture import Finder
 from .config import DetectorConfig
 from .network import normalise
-from .precision import autocast
+from .precision import Precision, autocast
 from .samples import resized
 
 DECODERS = 4  # threads that read images while the network runs; Pillow decodes outside Python's lock
@@ -35,16 +35,19 @@ class Detector:
         categories: tuple[str, ...],
         device: str | None = None,
         scaling: ScoreScaling | None = None,
+        precision: Precision = "auto",
     ):
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.model = model.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.categories = categories
         self.scaling = scaling
+        self.precision: Precision = precision
 
     @staticmethod
     def load(path: Path, device: str | None = None, *, calibrated: bool = False) -> "Detector":
         """From a checkpoint that `train` wrote, or an .onnx file that `export` wrote.
 
+        It computes with the precision that it was trained with; an .onnx file in float32.
         device: "cuda" or "cpu", by default the GPU where there is one. calibrated: turn scores into probabilities
         with what `evaluate --fit-calibration` left beside the file.
         """
@@ -55,7 +58,8 @@ class Detector:
             return Detector(exported, exported.category_names, "cpu", ScoreScaling.load(path) if calibrated else None)
         content = checkpoint.load(path)
         scaling = ScoreScaling.load(path) if calibrated else None
-        return Detector(checkpoint.model_of(content, path), tuple(content["categories"]), device, scaling)
+        model, precision = checkpoint.model_of(content, path), content["train"]["precision"]
+        return Detector(model, tuple(content["categories"]), device, scaling, precision)
 
     def detect(self, images: list[np.ndarray], *, min_score: float = 0.01) -> list[Detections]:
         """images: (H, W, 3) uint8 RGB of any sizes -> Detections of each, strongest first, clipped to the image."""
@@ -76,7 +80,7 @@ class Detector:
     def _find(self, images: np.ndarray) -> list[Detections]:
         """(B, H, W, 3) uint8 at the input's size -> the objects of each image, in input px."""
         pixels = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float() / 255
-        with autocast(self.device):
+        with autocast(self.device, self.precision):
             return self.model.find(normalise(pixels))
 
 
