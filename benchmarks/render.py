@@ -124,7 +124,7 @@ def profile(scenes: list[Scene]) -> dict[str, float]:
                 world, scene.camera, sky_of(scene.environment, scene.place.seed), backend.quality, scene.seed
             )
         with timed("silhouettes"):
-            silhouettes(world, scene.camera, traced.instance)
+            silhouettes(world, scene.camera)
         with timed("denoise"):
             radiance = backend.denoised(traced)
         with timed("film"):

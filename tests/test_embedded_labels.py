@@ -43,7 +43,7 @@ def test_box_at_a_known_pose_projects_where_the_pinhole_puts_it():
     world, traced = seen(ground(), [(box((4, 2, 1.5)), Pose(1.0, 12.0, -np.pi / 2))])
     expected = [320 + 500 * 0 / 10, 96 + 500 * 0.15 / 14, 320 + 500 * 2 / 10, 96 + 500 * 1.65 / 10]
     assert pixel_box(traced.instance == 1) == pytest.approx(expected, abs=1)
-    whole = silhouettes(world, CAMERA, traced.instance)
+    whole = silhouettes(world, CAMERA)
     assert whole.box_xyxy_px[0] == pytest.approx(expected, abs=0.01)
     assert whole.area_px[0] == whole.inside_px[0]
     # the underside falls on pixel centres and on the road: either of the two may win there
@@ -59,8 +59,8 @@ def test_pitch_moves_the_horizon_up_by_its_tangent():
 
 def test_yaw_0_shows_the_side_and_minus_half_pi_the_rear():
     car = box((4, 2, 1.5))
-    world, traced = seen(ground(), [(car, Pose(0, 20, 0.0)), (car, Pose(0, 20, -np.pi / 2))])
-    side, rear = silhouettes(world, CAMERA, traced.instance).box_xyxy_px
+    world, _ = seen(ground(), [(car, Pose(0, 20, 0.0)), (car, Pose(0, 20, -np.pi / 2))])
+    side, rear = silhouettes(world, CAMERA).box_xyxy_px
     assert side[2] - side[0] == pytest.approx(500 * 4 / 19, abs=1)
     assert rear[2] - rear[0] == pytest.approx(500 * 2 / 18, abs=1)
 
@@ -69,15 +69,15 @@ def test_half_behind_a_wall_is_half_occluded():
     """The wall's edge lies on the camera's axis, as does the middle of the object."""
     wall = box((3, 0.2, 4), (-1.5, 8.0), tag=BUILDING)
     world, traced = seen(join([ground(), wall]), [(box((4, 2, 1.5)), Pose(0.0, 14.0, -np.pi / 2))])
-    whole = silhouettes(world, CAMERA, traced.instance)
+    whole = silhouettes(world, CAMERA)
     assert 1 - (traced.instance == 1).sum() / whole.inside_px[0] == pytest.approx(0.5, abs=0.02)
 
 
 def test_object_across_the_image_border_is_truncated_by_the_share_outside():
     """The front face spans x = 5.4 to 7.4 m at z = 10 m; the image ends at 6.4 m."""
     slab = box((0.01, 2, 1.5))
-    world, traced = seen(ground(), [(slab, Pose(6.4, 10.0, -np.pi / 2))])
-    whole = silhouettes(world, CAMERA, traced.instance)
+    world, _ = seen(ground(), [(slab, Pose(6.4, 10.0, -np.pi / 2))])
+    whole = silhouettes(world, CAMERA)
     assert 1 - whole.inside_px[0] / whole.area_px[0] == pytest.approx(0.5, abs=0.02)
     assert whole.box_xyxy_px[0, 2] == pytest.approx(320 + 500 * 7.4 / 10, abs=1)
 
@@ -85,22 +85,22 @@ def test_object_across_the_image_border_is_truncated_by_the_share_outside():
 def test_area_of_a_near_object_many_times_the_image_is_within_a_percent():
     """A wall face-on at 1 m: its area is width * height * (f / z)^2, of which the grid of rays samples a part."""
     world, traced = seen(ground(), [(box((0.01, 8, 3.0)), Pose(2.0, 1.0, -np.pi / 2))])
-    whole = silhouettes(world, CAMERA, traced.instance)
+    whole = silhouettes(world, CAMERA)
     assert whole.area_px[0] == pytest.approx(8 * 3.0 * (500 / 0.995) ** 2, rel=0.01)
     assert whole.inside_px[0] == (traced.instance == 1).sum()
 
 
 def test_object_behind_the_camera_has_no_silhouette():
-    world, traced = seen(ground(), [(box((4, 2, 1.5)), Pose(0.0, -10.0, 0.0))])
-    whole = silhouettes(world, CAMERA, traced.instance)
+    world, _ = seen(ground(), [(box((4, 2, 1.5)), Pose(0.0, -10.0, 0.0))])
+    whole = silhouettes(world, CAMERA)
     assert np.isnan(whole.box_xyxy_px[0]).all()
     assert whole.area_px[0] == 0
 
 
 def test_object_partly_behind_the_camera_is_seen_from_the_near_plane_on():
     """A car alongside, z from -2 to 2 m: only what has positive depth counts, and the box stays finite."""
-    world, traced = seen(ground(), [(box((4, 2, 1.5)), Pose(2.5, 0.0, -np.pi / 2))])
-    whole = silhouettes(world, CAMERA, traced.instance)
+    world, _ = seen(ground(), [(box((4, 2, 1.5)), Pose(2.5, 0.0, -np.pi / 2))])
+    whole = silhouettes(world, CAMERA)
     left, _, right, bottom = whole.box_xyxy_px[0]
     assert left == pytest.approx(320 + 500 * 1.5 / 2, abs=1)  # the far end of the near side
     assert right == pytest.approx(320 + 500 * 3.5 / 0.1, rel=0.01)  # the near plane
@@ -161,7 +161,7 @@ def digest_of_a_frame() -> str:
     world = build_world(street(), crowd(np.random.default_rng(4)))
     sky = sky_of(Environment(sun_altitude_deg=-10, wetness=1, rain=0.5), 1)
     traced = trace(world, CAMERA, sky, Quality(), seed=7)
-    whole = silhouettes(world, CAMERA, traced.instance)
+    whole = silhouettes(world, CAMERA)
     denoise = Denoiser()
     rgb = develop(denoise(traced.radiance, traced.albedo, traced.normal), CameraResponse(), seed=7)
     denoise.close()
