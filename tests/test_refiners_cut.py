@@ -124,6 +124,17 @@ def test_halving_and_doubling_keep_what_is_even():
     torch.testing.assert_close(Double()(even[..., :4, :6]), even)
 
 
+def test_a_bounded_generator_starts_as_a_copy_and_never_changes_a_pixel_by_more():
+    net = ResnetGenerator(4, 2, largest_change=0.3)
+    with seeded(8), torch.no_grad():
+        x = torch.rand(1, 3, 24, 32) * 2 - 1
+        assert torch.equal(net(x), x)
+        for value in lively(net).parameters():
+            value.mul_(50)
+        change = (net(x) - x).abs()
+    assert 0.29 < change.max() <= 0.3 + 1e-6 and net(x).abs().max() <= 1
+
+
 def test_a_generator_looks_no_farther_than_its_halo():
     net = lively(ResnetGenerator(4, 3))
     with seeded(5), statistics_of(net, torch.randn(1, 3, 160, 160)):

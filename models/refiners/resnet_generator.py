@@ -42,12 +42,17 @@ class Block(nn.Module):
 
 
 class ResnetGenerator(nn.Module):
-    """(B, 3, H, W) in [-1, 1] -> the same; H and W are multiples of 4. The paper's has width 64 and 9 blocks."""
+    """(B, 3, H, W) in [-1, 1] -> the same; H and W are multiples of 4. The paper's has width 64 and 9 blocks.
+
+    largest_change: None paints the picture anew, as published. A number bounds what is added to it instead, from
+    nothing at first: a few hundred steps do not teach a network to copy, and its edges glow and its skies blotch.
+    """
 
     multiple_px = 4
 
-    def __init__(self, width: int = 64, blocks: int = 9):
+    def __init__(self, width: int = 64, blocks: int = 9, largest_change: float | None = None):
         super().__init__()
+        self.largest_change = largest_change
         # Cut where the authors' layers 0, 4, 8, 12 and 16 of 9 blocks lie: the picture, both halving convolutions
         # before their norms, the first block and the middle one.
         self.encoder = nn.ModuleList(
@@ -59,16 +64,18 @@ class ResnetGenerator(nn.Module):
             ]
         )
         rest = blocks - 1 - (blocks - 1) // 2
+        to_rgb = nn.Conv2d(width, 3, 7, padding=3, padding_mode="reflect")
         self.decoder = nn.Sequential(
             *(Block(4 * width) for _ in range(rest)),
             *_doubling(4 * width),
             *_doubling(2 * width),
-            nn.Conv2d(width, 3, 7, padding=3, padding_mode="reflect"),
-            nn.Tanh(),
+            to_rgb,
         )
         self.widths = (3, 2 * width, 4 * width, 4 * width, 4 * width)
         self.blocks = blocks
         self.apply(start_small)
+        if largest_change is not None:
+            nn.init.zeros_(to_rgb.weight)
 
     @property
     def halo_px(self) -> int:
@@ -80,7 +87,14 @@ class ResnetGenerator(nn.Module):
         return 24 + 8 * self.blocks
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.decoder(self.features(x)[-1])
+        return self.painted(self.features(x))
+
+    def painted(self, maps: list[Tensor]) -> Tensor:
+        """The picture that is made of `features`: (B, 3, H, W) in [-1, 1]."""
+        made = self.decoder(maps[-1])
+        if self.largest_change is None:
+            return torch.tanh(made)
+        return (maps[0] + self.largest_change * torch.tanh(made / self.largest_change)).clamp(-1, 1)
 
     def features(self, x: Tensor) -> list[Tensor]:
         """The five maps that patches are compared in: (B, widths[i], H/s, W/s), s = 1, 1, 2, 4, 4."""
