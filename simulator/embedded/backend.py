@@ -47,7 +47,7 @@ class EmbeddedBackend:
             raise InputError(f"scene {scene.scene_id}", f"a picture of {size} px", f"ask for {SMALLEST_PX} px at least")
         world = self.build(scene)
         traced = trace(world, camera, sky_of(environment, scene.place.seed), self.quality, scene.seed)
-        whole = silhouettes(world, camera, traced.instance)
+        whole = silhouettes(world, camera)
         radiance = self.denoised(traced)
         if environment.rain > 0:
             focal_px = camera.intrinsics.fx_px

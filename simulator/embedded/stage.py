@@ -12,7 +12,7 @@ import warp as wp
 
 from simulator.embedded.kernels.records import Geometry, LampLight, SurfaceMaterial
 from simulator.embedded.mesh import Lamp, Mesh, join
-from simulator.embedded.world import lamp_table, material_table, vertex_normals
+from simulator.embedded.world import FACES_A_LEAF, lamp_table, material_table, vertex_normals
 
 FACE_FIELDS = ("corners", "instance", "material", "tag", "smooth")
 
@@ -45,7 +45,7 @@ class Stage:
         self._materials = material_table(scenery.materials)
         self._faces = _face_fields(scenery, 0)
         self._normals = vertex_normals(scenery.vertices_m, scenery.faces[self._faces["smooth"] > 0])
-        self._vertices = len(scenery.vertices_m)
+        self._points_m = scenery.vertices_m.astype(np.float32)
         self._tree, self._corners = _tree(scenery, device)
 
     @property
@@ -56,7 +56,7 @@ class Stage:
         self, actors: Sequence[Standing], lamps_near_m: tuple[float, float], lit: Sequence[Lamp] = ()
     ) -> StagedWorld:
         """The scenery with `actors` as instances 1, 2, ...; of all lamps those nearest to a point on the ground."""
-        faces, normals, materials = self._faces, self._normals, self._materials
+        faces, normals, materials, points_m = self._faces, self._normals, self._materials, self._points_m
         tree = corners = None
         if actors:
             own = [_face_fields(actor.mesh, number + 1) for number, actor in enumerate(actors)]
@@ -64,12 +64,13 @@ class Stage:
             tree, corners = _tree(whole, self.device)
             theirs = _face_fields(whole, 0)
             theirs["instance"] = np.concatenate([one["instance"] for one in own])
-            theirs["corners"] += self._vertices
+            theirs["corners"] += len(points_m)
             theirs["material"] += len(materials)
             smooth = whole.faces[theirs["smooth"] > 0]
             faces = {name: np.concatenate([faces[name], theirs[name]]) for name in FACE_FIELDS}
             normals = np.concatenate([normals, vertex_normals(whole.vertices_m, smooth)])
             materials = np.concatenate([materials, material_table(whole.materials)])
+            points_m = np.concatenate([points_m, whole.vertices_m])
         lamps = [*lit, *self._lamps, *(lamp for actor in actors for lamp in actor.mesh.lamps)]
         poses = [(0.0, 0.0, 0.0, 0.0), *((*actor.origin_m, actor.turn_rad) for actor in actors)]
 
@@ -77,6 +78,7 @@ class Stage:
             return wp.array(values, dtype=dtype, device=self.device)
 
         geometry = Geometry()
+        geometry.points = on_device(points_m, wp.vec3)
         geometry.tree = self._tree.id
         geometry.second_tree = 0 if tree is None else tree.id
         geometry.first_tree_faces = len(self._faces["tag"])
@@ -105,4 +107,4 @@ def _face_fields(mesh: Mesh, instance: int) -> dict[str, np.ndarray]:
 def _tree(mesh: Mesh, device: str) -> tuple[wp.Mesh, wp.array]:
     corners = wp.array(mesh.faces.reshape(-1), dtype=wp.int32, device=device)
     points = wp.array(mesh.vertices_m, dtype=wp.vec3, device=device)
-    return wp.Mesh(points=points, indices=corners, bvh_constructor="sah"), corners
+    return wp.Mesh(points=points, indices=corners, bvh_constructor="sah", bvh_leaf_size=FACES_A_LEAF), corners

@@ -1,20 +1,22 @@
-"""The camera's rays: exact labels from pixel centres, light from pixel centres and, along edges, from more points.
+"""From a world to pixels: exact labels at pixel centres, light there and, along edges, at more points of the film.
 
-Three launches a frame: `label_and_light` (one ray through each pixel's centre), `mark_edges` (where one sample
-aliases), `light_edges` (further jittered samples there). Every kernel runs on the CPU and on CUDA alike.
+What the camera sees is drawn triangle by triangle (`cover`); light is traced from there: `light_centres`, then
+`light_edges`. Every kernel runs on the CPU and on CUDA alike.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import warp as wp
 
-from simulator.embedded.kernels.rays import label, label_and_light, light_again, mark_edges
+from simulator.embedded.kernels.cover import LAST_FACE, cover
+from simulator.embedded.kernels.rays import light_centres, light_edges
 from simulator.embedded.kernels.records import Pinhole
 from simulator.embedded.world import World
 from simulator.scene import SceneCamera
 
+CENTRE = np.array([[0.5, 0.5]], np.float32)
 SKY_TAG = 11  # CARLA 0.9.16
 
 
@@ -22,7 +24,7 @@ SKY_TAG = 11  # CARLA 0.9.16
 class Quality:
     """What a frame may cost. The default is meant for training images."""
 
-    samples: int = 1  # 3 * samples more where edges would alias
+    edge_samples: int = 3  # further ones in pixels where something ends
     ambient_rays: bool = True
     mirror_rays: bool = True
     denoise: bool = True
@@ -84,50 +86,71 @@ def trace_through(world: Traceable, pinhole: Any, sky: Any, quality: Quality, se
     """`trace` for a Pinhole that stands and looks anywhere."""
     shape, device = (pinhole.height, pinhole.width), world.device
 
-    def film(dtype: Any) -> wp.array:
-        return wp.empty(shape, dtype=dtype, device=device)
+    def film() -> wp.array:
+        return wp.empty(shape, dtype=wp.vec3, device=device)  # type: ignore[arg-type]
 
-    radiance, albedo, normal = film(wp.vec3), film(wp.vec3), film(wp.vec3)
-    face, depth_m, edge = film(wp.int32), film(wp.float32), film(wp.int32)
-    rays = [int(quality.ambient_rays), int(quality.mirror_rays), seed % 2**24]
-    lit = [radiance, albedo, normal]
-    wp.launch(label_and_light, shape, [world.geometry, sky, pinhole, *rays, *lit, face, depth_m], device=device)
+    samples = _sample_points(quality.edge_samples)
+    nearest = covered(world, pinhole, (0, len(world.instance)), Window(0, 0, *shape), samples)
+    centre = [film(), film(), film()]  # radiance, albedo, normal
+    common = [world.geometry, sky, pinhole, int(quality.ambient_rays), int(quality.mirror_rays), seed % 2**24]
+    wp.launch(light_centres, shape, [*common, nearest, *centre], device=device)
+    lit = centre
+    if quality.edge_samples > 0:
+        lit = [wp.clone(one) for one in centre]
+        places = wp.array(samples, dtype=wp.vec2, device=device)
+        wp.launch(light_edges, shape, [*common, places, nearest, *centre, *lit], device=device)
 
-    wp.launch(mark_edges, shape, [world.geometry, normal, face, depth_m, edge], device=device)
-    aliased = edge.numpy().reshape(-1) > 0
-    first = [wp.clone(film) for film in lit]
-    # along edges the further samples look for what the centre missed; elsewhere they average its noise
-    for where, samples, reuse in ((aliased, 3 * quality.samples, 1), (~aliased, quality.samples - 1, 0)):
-        pixels = np.flatnonzero(where).astype(np.int32)
-        if samples > 0 and len(pixels):
-            plan = [samples, reuse, wp.array(pixels, dtype=wp.int32, device=device), face]
-            inputs = [world.geometry, sky, pinhole, *rays, *plan, *first, *lit]
-            wp.launch(light_again, len(pixels), inputs, device=device)
-
-    labels = _labels(world, face, depth_m)
-    return Traced(
-        radiance=radiance.numpy(),
-        albedo=albedo.numpy(),
-        normal=normal.numpy(),
-        instance=labels.instance,
-        semantic=labels.semantic,
-        depth_m=labels.depth_m,
-    )
+    radiance, albedo, normal = (one.numpy() for one in lit)
+    labels = _labels(world, nearest)
+    return Traced(radiance, albedo, normal, labels.instance, labels.semantic, labels.depth_m)
 
 
 def label_through(world: Traceable, pinhole: Any) -> Labels:
-    """The labels that `trace_through` gives, at the cost of one ray a pixel."""
-    shape, device = (pinhole.height, pinhole.width), world.device
-    face, depth_m = wp.empty(shape, wp.int32, device), wp.empty(shape, wp.float32, device)  # type: ignore[arg-type]
-    wp.launch(label, shape, [world.geometry, pinhole, face, depth_m], device=device)
-    return _labels(world, face, depth_m)
+    """The labels that `trace_through` gives, without its light."""
+    window = Window(0, 0, pinhole.height, pinhole.width)
+    return _labels(world, covered(world, pinhole, (0, len(world.instance)), window))
 
 
-def _labels(world: Traceable, face: wp.array, depth_m: wp.array) -> Labels:
-    faces: np.ndarray = face.numpy()
-    seen = faces >= 0
+class Window(NamedTuple):
+    """The points of the film that are looked through: a grid of `rows` by `columns` from a corner on."""
+
+    x_px: float
+    y_px: float
+    rows: int
+    columns: int
+    stride_px: float = 1.0
+
+
+def covered(
+    world: Traceable, pinhole: Any, faces: tuple[int, int], window: Window, samples: np.ndarray = CENTRE
+) -> wp.array:
+    """What is nearest of the faces from the first number to before the second: (samples, rows, columns) uint64.
+
+    0 where there is nothing; else as `cover` tells. samples: (S, 2) places (x, y) in a cell of the window, 0-1.
+    """
+    nearest = wp.zeros((len(samples), window.rows, window.columns), dtype=wp.uint64, device=world.device)
+    corner = wp.vec2(float(window.x_px), float(window.y_px))
+    places = wp.array(samples, dtype=wp.vec2, device=world.device)
+    inputs = [world.geometry, pinhole, faces[0], corner, float(window.stride_px), places, nearest]
+    wp.launch(cover, faces[1] - faces[0], inputs, device=world.device)
+    return nearest
+
+
+def _sample_points(further: int) -> np.ndarray:
+    """(1 + further, 2) places in a pixel: its centre, then one a stratum, spread across by the golden cut."""
+    index = np.arange(further)
+    spread = np.stack([(index + 1) * 0.618034 % 1, (index + 0.5) / max(further, 1)], axis=1)
+    return np.concatenate([CENTRE, spread]).astype(np.float32)
+
+
+def _labels(world: Traceable, nearest: wp.array) -> Labels:
+    """Of the first of the samples."""
+    numbers: np.ndarray = nearest.numpy()[0]
+    seen = numbers > 0
+    faces = np.where(seen, int(LAST_FACE) - (numbers & 0xFFFFFFFF).astype(np.int64), 0)
+    per_depth = (numbers >> np.uint64(32)).astype(np.uint32).view(np.float32)
     return Labels(
         instance=np.where(seen, world.instance[faces], 0).astype(np.int32),
         semantic=np.where(seen, world.tag[faces], SKY_TAG).astype(np.uint8),
-        depth_m=depth_m.numpy(),
+        depth_m=np.divide(1.0, per_depth, out=np.full(per_depth.shape, np.inf, np.float32), where=seen),
     )

@@ -1,7 +1,6 @@
 """The world as the ray tracer sees it: one tree over all triangles, and what each triangle is made of.
 
-Scenery is group 0 of the tree and actor i is group i + 1, so that one query sees the whole street and a query
-from a group's root sees one actor alone (its silhouette).
+Scenery's faces come first, then those of each actor, so that a range of faces is one actor alone (its silhouette).
 """
 
 import os
@@ -16,6 +15,7 @@ import warp as wp
 from simulator.embedded.kernels.records import Geometry, LampLight, SurfaceMaterial
 from simulator.embedded.mesh import Lamp, Material, Mesh, join, placed
 
+FACES_A_LEAF = 4  # built in two thirds of the time that single ones take, and no slower to go through
 MAX_LAMPS = 48  # those nearest to the camera; further ones light nothing that is seen
 
 
@@ -65,14 +65,11 @@ def build_world(
         return wp.array(values, dtype=dtype, device=device)
 
     corners = on_device(whole.faces.reshape(-1), wp.int32)
-    mesh = wp.Mesh(
-        points=on_device(whole.vertices_m, wp.vec3),
-        indices=corners,
-        bvh_constructor="sah",
-        groups=on_device(instance, wp.int32),
-    )
+    points = on_device(whole.vertices_m, wp.vec3)
+    mesh = wp.Mesh(points=points, indices=corners, bvh_constructor="sah", bvh_leaf_size=FACES_A_LEAF)
     poses = [(0.0, 0.0, 0.0, 0.0), *((p.x_m, p.z_m, p.lift_m, -p.yaw_rad) for _, p in actors)]
     geometry = Geometry()
+    geometry.points = points
     geometry.tree = mesh.id
     geometry.first_tree_faces = len(whole.faces)
     geometry.corners = corners

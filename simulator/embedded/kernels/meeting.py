@@ -49,10 +49,3 @@ def blocked(geometry: Geometry, origin: wp.vec3, direction: wp.vec3, reach_m: fl
     if not hidden and geometry.second_tree != wp.uint64(0):
         hidden = wp.mesh_query_ray_anyhit(geometry.second_tree, origin, direction, reach_m, -1)
     return hidden
-
-
-@wp.func
-def face_normal(geometry: Geometry, face: int) -> wp.vec3:
-    if face >= geometry.first_tree_faces:
-        return wp.mesh_eval_face_normal(geometry.second_tree, face - geometry.first_tree_faces)
-    return wp.mesh_eval_face_normal(geometry.tree, face)

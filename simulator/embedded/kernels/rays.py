@@ -1,22 +1,30 @@
 # type: ignore
-"""The camera's rays: what one sample sees, and the launches that make a picture (simulator/embedded/tracer.py)."""
+# ruff: noqa: UP018
+"""Light at what the camera sees: one sample at each pixel's centre, and further ones where something ends inside it."""
 
 import warp as wp
 
 from simulator.embedded.kernels.atmosphere import through_fog, whole_sky
-from simulator.embedded.kernels.meeting import NOTHING, face_normal, nearest
+from simulator.embedded.kernels.cover import NO_FACE, depth_seen, face_seen
 from simulator.embedded.kernels.records import Geometry, Pinhole, Sky
-from simulator.embedded.kernels.shading import FAR_M, lamp_haze, shaded, surface_at
+from simulator.embedded.kernels.shading import (
+    FAR_M,
+    Surface,
+    lamp_haze,
+    open_sky,
+    shaded,
+    surface_at,
+    surroundings,
+)
 
-SKY_FACE = wp.constant(-1)
-NEAR_M = wp.constant(0.1)  # depth where the camera's rays start: nothing nearer is seen
 PLAIN_AMBIENT_M = wp.constant(35.0)  # scenery's walls and trees beyond it get light without an ambient ray
+AMBIENT_CHANCE = wp.constant(0.5)
 HALO_EXTINCTION_PER_M = wp.constant(1.0e-3)  # thinner air shows no halo about lamps
 
 
 @wp.struct
 class Hit:
-    """What a ray from the camera met first; `face` is SKY_FACE where it met nothing."""
+    """What the camera sees at a point of the film; `face` is NO_FACE where that is sky."""
 
     face: int
     u: float
@@ -37,32 +45,48 @@ class Light:
 
 
 @wp.func
-def film_ray(camera: Pinhole, x_px: float, y_px: float) -> wp.vec3:
-    """Direction through a point of the film, of length such that its depth is 1."""
-    right = (x_px - camera.centre[0]) / camera.focal[0]
-    up = (camera.centre[1] - y_px) / camera.focal[1]
-    return camera.right * right + camera.forward + camera.up * up
+def corner_of(geometry: Geometry, face: int, number: int) -> wp.vec3:
+    return geometry.points[geometry.corners[3 * face + number]]
 
 
 @wp.func
-def first_hit(geometry: Geometry, camera: Pinhole, x_px: float, y_px: float) -> Hit:
-    ray = film_ray(camera, x_px, y_px)
+def hit_of(geometry: Geometry, camera: Pinhole, x_px: float, y_px: float, seen: wp.uint64) -> Hit:
+    """The surface of which `cover` told at a point of the film."""
+    right = (x_px - camera.centre[0]) / camera.focal[0]
+    up = (camera.centre[1] - y_px) / camera.focal[1]
+    ray = camera.right * right + camera.forward + camera.up * up
     per_depth = wp.length(ray)
     out = Hit()
     out.direction = ray / per_depth
-    met = nearest(geometry, camera.origin + ray * NEAR_M, out.direction, FAR_M)
-    if met.face != NOTHING:
-        out.face = met.face
-        out.u = met.u
-        out.v = met.v
-        out.flat_normal = met.normal
-        out.distance_m = met.t + NEAR_M * per_depth
-        out.depth_m = out.distance_m / per_depth
-    else:
-        out.face = SKY_FACE
-        out.distance_m = FAR_M
-        out.depth_m = wp.inf
+    out.face = face_seen(seen)
+    out.depth_m = depth_seen(seen)
+    out.distance_m = FAR_M
+    if out.face != NO_FACE:
+        out.distance_m = out.depth_m * per_depth
+        a = corner_of(geometry, out.face, 0)
+        b = corner_of(geometry, out.face, 1)
+        c = corner_of(geometry, out.face, 2)
+        across = wp.cross(b - a, c - a)
+        at = camera.origin + ray * out.depth_m
+        area = wp.max(wp.dot(across, across), 1.0e-30)
+        out.u = wp.dot(across, wp.cross(c - b, at - b)) / area
+        out.v = wp.dot(across, wp.cross(a - c, at - c)) / area
+        out.flat_normal = wp.normalize(across)
     return out
+
+
+@wp.func
+def ambient_of(geometry: Geometry, sky: Sky, hit: Hit, surface: Surface, ambient_ray: int, seed: int) -> wp.vec3:
+    """What sky and surroundings give a surface; what stands about distant walls and trees of scenery needs no ray."""
+    distant = hit.depth_m > PLAIN_AMBIENT_M and geometry.instance[hit.face] == 0 and surface.flat_normal[2] < 0.9
+    if ambient_ray == 0 or distant:
+        return open_sky(sky, surface)
+    # Russian roulette: the denoiser makes do with every other pixel, so long as their errors are independent
+    light = open_sky(sky, surface)
+    random = wp.rand_init(seed, 7)
+    if wp.randf(random) < AMBIENT_CHANCE:
+        light = light + (surroundings(geometry, sky, surface, seed) - light) / AMBIENT_CHANCE
+    return light
 
 
 @wp.func
@@ -70,18 +94,16 @@ def light_of(
     geometry: Geometry, sky: Sky, camera: Pinhole, hit: Hit, ambient_ray: int, mirror_ray: int, seed: int
 ) -> Light:
     out = Light()
-    if hit.face == SKY_FACE:
+    if hit.face == NO_FACE:
         out.radiance = whole_sky(sky, hit.direction)
     else:
         footprint_m = hit.depth_m / camera.focal[0]
         at = camera.origin + hit.direction * hit.distance_m
         surface = surface_at(geometry, sky, hit.face, hit.u, hit.v, hit.flat_normal, at, hit.direction, footprint_m)
-        ambient = ambient_ray
-        if hit.depth_m > PLAIN_AMBIENT_M and geometry.instance[hit.face] == 0 and surface.flat_normal[2] < 0.9:
-            ambient = 0
+        ambient = ambient_of(geometry, sky, hit, surface, ambient_ray, seed)
         out.albedo = surface.color
         out.normal = surface.normal
-        out.radiance = shaded(geometry, sky, surface, hit.direction, footprint_m, ambient, mirror_ray, seed)
+        out.radiance = shaded(geometry, sky, surface, ambient, hit.direction, footprint_m, mirror_ray, seed)
     out.radiance = through_fog(sky, out.radiance, hit.distance_m, hit.direction)
     if sky.lamp_level > 0.0 and sky.extinction_per_m > HALO_EXTINCTION_PER_M:
         reach = wp.min(hit.distance_m, 500.0)
@@ -91,168 +113,120 @@ def light_of(
     return out
 
 
+@wp.func
+def alike(geometry: Geometry, face: int, other: int) -> bool:
+    """Whether two faces are pieces of one even surface, lit alike within two pixels."""
+    if face == other:
+        return True
+    if face == NO_FACE or other == NO_FACE:
+        return False
+    if geometry.material[face] != geometry.material[other] or geometry.instance[face] != geometry.instance[other]:
+        return False
+    a = corner_of(geometry, face, 0)
+    mine = wp.cross(corner_of(geometry, face, 1) - a, corner_of(geometry, face, 2) - a)
+    a = corner_of(geometry, other, 0)
+    its = wp.cross(corner_of(geometry, other, 1) - a, corner_of(geometry, other, 2) - a)
+    return wp.abs(wp.dot(mine, its)) > 0.98 * wp.length(mine) * wp.length(its)
+
+
+@wp.func
+def neighbour(number: int, row: int, column: int, rows: int, columns: int) -> wp.vec2i:
+    """(row, column) of one of the four pixels beside one; that pixel itself where the picture ends."""
+    out = wp.vec2i(row, column)
+    if number == 0 and column + 1 < columns:
+        out = wp.vec2i(row, column + 1)
+    if number == 1 and column > 0:
+        out = wp.vec2i(row, column - 1)
+    if number == 2 and row + 1 < rows:
+        out = wp.vec2i(row + 1, column)
+    if number == 3 and row > 0:
+        out = wp.vec2i(row - 1, column)
+    return out
+
+
 @wp.kernel
-def label_and_light(
+def light_centres(
     geometry: Geometry,
     sky: Sky,
     camera: Pinhole,
     ambient_ray: int,
     mirror_ray: int,
     seed: int,
+    nearest: wp.array3d[wp.uint64],
     radiance: wp.array2d[wp.vec3],
     albedo: wp.array2d[wp.vec3],
     normal: wp.array2d[wp.vec3],
-    face: wp.array2d[wp.int32],
-    depth_m: wp.array2d[wp.float32],
 ):
+    """Light at every pixel's centre."""
     row, column = wp.tid()
-    pixel = row * camera.width + column
-    hit = first_hit(geometry, camera, float(column) + 0.5, float(row) + 0.5)
-    light = light_of(geometry, sky, camera, hit, ambient_ray, mirror_ray, seed + pixel * 64)
+    own_seed = seed + (row * camera.width + column) * 64
+    hit = hit_of(geometry, camera, float(column) + 0.5, float(row) + 0.5, nearest[0, row, column])
+    light = light_of(geometry, sky, camera, hit, ambient_ray, mirror_ray, own_seed)
     radiance[row, column] = light.radiance
     albedo[row, column] = light.albedo
     normal[row, column] = light.normal
-    face[row, column] = hit.face
-    depth_m[row, column] = hit.depth_m
-
-
-@wp.kernel
-def label(
-    geometry: Geometry,
-    camera: Pinhole,
-    face: wp.array2d[wp.int32],
-    depth_m: wp.array2d[wp.float32],
-):
-    """What `label_and_light` says of face and depth, without light."""
-    row, column = wp.tid()
-    hit = first_hit(geometry, camera, float(column) + 0.5, float(row) + 0.5)
-    face[row, column] = hit.face
-    depth_m[row, column] = hit.depth_m
 
 
 @wp.func
-def differs(
-    geometry: Geometry,
-    normal: wp.array2d[wp.vec3],
-    face: wp.array2d[wp.int32],
-    depth_m: wp.array2d[wp.float32],
-    row: int,
-    column: int,
-    other_row: int,
-    other_column: int,
-) -> bool:
-    """Whether something ends between two neighbours."""
-    a = face[row, column]
-    b = face[other_row, other_column]
-    if a == b:
-        return False
-    if a < 0 or b < 0:
-        return True
-    if geometry.instance[a] != geometry.instance[b] or geometry.material[a] != geometry.material[b]:
-        return True
-    if wp.dot(normal[row, column], normal[other_row, other_column]) < 0.75:
-        return True
-    near = wp.min(depth_m[row, column], depth_m[other_row, other_column])
-    return wp.abs(depth_m[row, column] - depth_m[other_row, other_column]) > 0.15 * near
+def seen_nearby(geometry: Geometry, face: int, nearest: wp.array3d[wp.uint64], row: int, column: int) -> wp.vec2i:
+    """(row, column) of this pixel or of a neighbour whose centre shows the same surface; (-1, -1) if none does."""
+    if alike(geometry, face, face_seen(nearest[0, row, column])):
+        return wp.vec2i(row, column)
+    for number in range(4):
+        at = neighbour(number, row, column, nearest.shape[1], nearest.shape[2])
+        if alike(geometry, face, face_seen(nearest[0, at[0], at[1]])):
+            return at
+    return wp.vec2i(-1, -1)
 
 
 @wp.kernel
-def mark_edges(
-    geometry: Geometry,
-    normal: wp.array2d[wp.vec3],
-    face: wp.array2d[wp.int32],
-    depth_m: wp.array2d[wp.float32],
-    edge: wp.array2d[wp.int32],
-):
-    row, column = wp.tid()
-    last_row = face.shape[0] - 1
-    last_column = face.shape[1] - 1
-    found = differs(geometry, normal, face, depth_m, row, column, wp.min(row + 1, last_row), column)
-    found = found or differs(geometry, normal, face, depth_m, row, column, wp.max(row - 1, 0), column)
-    found = found or differs(geometry, normal, face, depth_m, row, column, row, wp.min(column + 1, last_column))
-    found = found or differs(geometry, normal, face, depth_m, row, column, row, wp.max(column - 1, 0))
-    edge[row, column] = wp.where(found, 1, 0)
-
-
-@wp.func
-def alike(geometry: Geometry, hit: Hit, other: int) -> bool:
-    """Whether the hit and another face are pieces of one even surface, lit alike within two pixels."""
-    if hit.face == other:
-        return True
-    if hit.face < 0 or other < 0:
-        return False
-    if geometry.material[hit.face] != geometry.material[other]:
-        return False
-    if geometry.instance[hit.face] != geometry.instance[other]:
-        return False
-    return wp.abs(wp.dot(hit.flat_normal, face_normal(geometry, other))) > 0.98
-
-
-@wp.func
-def seen_nearby(geometry: Geometry, hit: Hit, face: wp.array2d[wp.int32], row: int, column: int) -> int:
-    """Index of the pixel, this one or one of its four neighbours, whose centre saw the same surface; -1 if none."""
-    width = face.shape[1]
-    if alike(geometry, hit, face[row, column]):
-        return row * width + column
-    if column + 1 < width and alike(geometry, hit, face[row, column + 1]):
-        return row * width + column + 1
-    if column > 0 and alike(geometry, hit, face[row, column - 1]):
-        return row * width + column - 1
-    if row + 1 < face.shape[0] and alike(geometry, hit, face[row + 1, column]):
-        return (row + 1) * width + column
-    if row > 0 and alike(geometry, hit, face[row - 1, column]):
-        return (row - 1) * width + column
-    return -1
-
-
-@wp.kernel
-def light_again(
+def light_edges(
     geometry: Geometry,
     sky: Sky,
     camera: Pinhole,
     ambient_ray: int,
     mirror_ray: int,
     seed: int,
-    samples: int,
-    reuse: int,
-    pixels: wp.array[wp.int32],
-    face: wp.array2d[wp.int32],
-    first_radiance: wp.array2d[wp.vec3],
-    first_albedo: wp.array2d[wp.vec3],
-    first_normal: wp.array2d[wp.vec3],
+    samples: wp.array[wp.vec2],
+    nearest: wp.array3d[wp.uint64],
+    centre_radiance: wp.array2d[wp.vec3],
+    centre_albedo: wp.array2d[wp.vec3],
+    centre_normal: wp.array2d[wp.vec3],
     radiance: wp.array2d[wp.vec3],
     albedo: wp.array2d[wp.vec3],
     normal: wp.array2d[wp.vec3],
 ):
-    """Mean of the first sample and `samples` more; with `reuse`, what a neighbour saw is taken from it."""
-    pixel = pixels[wp.tid()]
-    row = pixel // camera.width
-    column = pixel - row * camera.width
-    light_sum = first_radiance[row, column]
-    albedo_sum = first_albedo[row, column]
-    normal_sum = first_normal[row, column]
-    for index in range(samples):
-        own_seed = seed + pixel * 64 + 2 * (index + 1)
-        random = wp.rand_init(own_seed, 5)
-        # strata down the pixel: the samples of one pixel never bunch up
-        x_px = float(column) + wp.randf(random)
-        y_px = float(row) + (float(index) + wp.randf(random)) / float(samples)
-        hit = first_hit(geometry, camera, x_px, y_px)
-        known = -1
-        if reuse == 1:
-            known = seen_nearby(geometry, hit, face, row, column)
-        if known >= 0:
-            known_row = known // camera.width
-            known_column = known - known_row * camera.width
-            light_sum += first_radiance[known_row, known_column]
-            albedo_sum += first_albedo[known_row, known_column]
-            normal_sum += first_normal[known_row, known_column]
+    """In pixels where a sample shows another surface than the centre: the mean light of all samples.
+
+    Light is taken from the neighbour whose centre shows the same surface, and worked out only where there is none.
+    """
+    row, column = wp.tid()
+    count = samples.shape[0]
+    centre = face_seen(nearest[0, row, column])
+    even = bool(True)
+    for index in range(1, count):
+        even = even and alike(geometry, centre, face_seen(nearest[index, row, column]))
+    if even:
+        return
+    light_sum = centre_radiance[row, column]
+    albedo_sum = centre_albedo[row, column]
+    normal_sum = centre_normal[row, column]
+    for index in range(1, count):
+        seen = nearest[index, row, column]
+        known = seen_nearby(geometry, face_seen(seen), nearest, row, column)
+        if known[0] >= 0:
+            light_sum += centre_radiance[known[0], known[1]]
+            albedo_sum += centre_albedo[known[0], known[1]]
+            normal_sum += centre_normal[known[0], known[1]]
         else:
+            own_seed = seed + (row * camera.width + column) * 64 + 2 * index
+            at = samples[index]
+            hit = hit_of(geometry, camera, float(column) + at[0], float(row) + at[1], seen)
             light = light_of(geometry, sky, camera, hit, ambient_ray, mirror_ray, own_seed)
             light_sum += light.radiance
             albedo_sum += light.albedo
             normal_sum += light.normal
-    share = 1.0 / float(samples + 1)
+    share = 1.0 / float(count)
     radiance[row, column] = light_sum * share
     albedo[row, column] = albedo_sum * share
     normal[row, column] = normal_sum * share

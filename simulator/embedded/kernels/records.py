@@ -27,6 +27,7 @@ class LampLight:
 class Geometry:
     """Handed to the kernels. F faces of both trees, V vertices, I instances (scenery first)."""
 
+    points: wp.array[wp.vec3]  # (V,)
     tree: wp.uint64
     second_tree: wp.uint64  # 0 where all lies in the first
     first_tree_faces: int

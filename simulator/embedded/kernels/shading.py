@@ -159,28 +159,35 @@ def sun_share(geometry: Geometry, sky: Sky, surface: Surface, seed: int) -> floa
 
 
 @wp.func
-def from_sky(geometry: Geometry, sky: Sky, surface: Surface, trace: int, seed: int) -> wp.vec3:
-    """Irradiance over pi from the sky and from what surrounds the surface."""
-    bounced = wp.cw_mul(
+def open_sky(sky: Sky, surface: Surface) -> wp.vec3:
+    """Irradiance over pi from the sky and the ground where nothing stands about."""
+    up = 0.5 + 0.5 * surface.normal[2]
+    return wp.lerp(from_ground(sky), sky.mean, up) * 0.85
+
+
+@wp.func
+def from_ground(sky: Sky) -> wp.vec3:
+    """Radiance of sunlit ground."""
+    return wp.cw_mul(
         wp.vec3(0.16, 0.155, 0.145), sky.sun_irradiance * (0.3183 * wp.max(sky.sun_direction[2], 0.0)) + sky.mean
     )
-    up = 0.5 + 0.5 * surface.normal[2]
-    light = wp.lerp(bounced, sky.mean, up) * 0.85
-    if trace == 1:
-        direction = from_hemisphere(surface.normal, seed)
-        hit = nearest(geometry, surface.position, direction, AMBIENT_REACH_M)
-        if hit.face != NOTHING:
-            met = geometry.materials[geometry.material[hit.face]]
-            facing = wp.where(wp.dot(hit.normal, direction) > 0.0, -1.0, 1.0)
-            sunny = wp.max(wp.dot(hit.normal, sky.sun_direction) * facing, 0.0)
-            nearby = sky.sun_irradiance * (0.3183 * sunny) + sky.mean
-            light = wp.cw_mul(met.color, nearby) * BLOCKED_BOUNCE
-            light = light + met.color * (met.emission * sky.lamp_level * NIGHT_EMISSION)
-        elif direction[2] > 0.0:
-            light = smooth_sky(sky, direction)
-        else:
-            light = bounced
-    return light
+
+
+@wp.func
+def surroundings(geometry: Geometry, sky: Sky, surface: Surface, seed: int) -> wp.vec3:
+    """One sample of the irradiance over pi from the sky and from what stands about."""
+    direction = from_hemisphere(surface.normal, seed)
+    hit = nearest(geometry, surface.position, direction, AMBIENT_REACH_M)
+    if hit.face != NOTHING:
+        met = geometry.materials[geometry.material[hit.face]]
+        facing = wp.where(wp.dot(hit.normal, direction) > 0.0, -1.0, 1.0)
+        sunny = wp.max(wp.dot(hit.normal, sky.sun_direction) * facing, 0.0)
+        nearby = sky.sun_irradiance * (0.3183 * sunny) + sky.mean
+        light = wp.cw_mul(met.color, nearby) * BLOCKED_BOUNCE
+        return light + met.color * (met.emission * sky.lamp_level * NIGHT_EMISSION)
+    if direction[2] > 0.0:
+        return smooth_sky(sky, direction)
+    return from_ground(sky)
 
 
 @wp.func
@@ -280,7 +287,7 @@ def mirrored(
             sunny = 0.6 * cosine
             if share > CLEAR_MIRROR:
                 sunny = cosine * sun_share(geometry, sky, met, seed + 1)
-        lit = sky.sun_irradiance * (0.3183 * sunny) + from_sky(geometry, sky, met, 0, seed) * 0.7
+        lit = sky.sun_irradiance * (0.3183 * sunny) + open_sky(sky, met) * 0.7
         light = wp.cw_mul(met.color, lit) + met.emission
         if sky.lamp_level > 0.0:
             light = light + from_lamps(geometry, sky, met, -away, seed + 1)
@@ -295,16 +302,16 @@ def shaded(
     geometry: Geometry,
     sky: Sky,
     surface: Surface,
+    ambient: wp.vec3,
     direction: wp.vec3,
     footprint_m: float,
-    ambient_ray: int,
     mirror_ray: int,
     seed: int,
 ) -> wp.vec3:
-    """Radiance of the surface towards where the ray came from."""
+    """Radiance of the surface towards where the ray came from; `ambient` is what sky and surroundings give it."""
     to_viewer = -direction
     matt = surface.color * (1.0 - surface.metallic)
-    light = wp.cw_mul(matt, from_sky(geometry, sky, surface, ambient_ray, seed))
+    light = wp.cw_mul(matt, ambient)
     cosine = wp.dot(surface.normal, sky.sun_direction)
     if cosine > 0.0 and sky.sun_irradiance[0] > 1.0e-4:
         seen = sun_share(geometry, sky, surface, seed)
