@@ -6,6 +6,7 @@ its lanes, then objects on lanes and pavements. Light, weather and camera have t
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from dataset.errors import InputError
 from dataset.schema import Camera
 from simulator.casting import Casting, CastingConfig
+from simulator.map_street import draw_spot
 from simulator.randomise import (
     RandomisationConfig,
     clear_half_width_m,
@@ -42,6 +44,10 @@ class RandomStreetConfig(BaseModel):
     parked_rows: float = Field(
         default=0.5, ge=0, le=1, description="Share of the streets in towns whose cars mostly park in rows at the kerb."
     )
+    maps: tuple[Path, ...] = Field(
+        default=(), description="OpenDRIVE files (.xodr): some streets are those of these towns, CARLA's or your own."
+    )
+    map_share: float = Field(default=0.5, ge=0, le=1, description="Share of the streets that lie on `maps`, if any.")
     height_jitter_m: float = Field(default=0.08, ge=0, description="Spread of the camera's height.")
     pitch_jitter_deg: float = Field(default=0.6, ge=0, description="Spread of the camera's pitch.")
     asset_set: Literal["default", "stand-in"] = Field(
@@ -69,6 +75,8 @@ def random_scene(
         curvature_per_m=float(np.clip(bend, -config.curvature_per_m, config.curvature_per_m)),
         road_yaw_deg=float(rng.uniform(-config.road_yaw_deg, config.road_yaw_deg)),
     )
+    if config.maps and rng.random() < config.map_share:
+        place = replace(place, map=draw_spot(str(config.maps[int(rng.integers(len(config.maps)))]), rng))
     posed = replace(
         camera,
         height_m=max(camera.height_m + float(rng.normal(0, config.height_jitter_m)), 0.3),
@@ -80,7 +88,7 @@ def random_scene(
     drawn = [shown[int(rng.choice(len(shown), p=shares))] for _ in range(count)]
     wanted: list[tuple[str, str | None]] = [(casting.draw_asset(category, rng), category) for category in drawn]
     parked: tuple[Actor, ...] = ()
-    if kind in ("urban", "suburb") and rng.random() < config.parked_rows:
+    if place.map is None and kind in ("urban", "suburb") and rng.random() < config.parked_rows:
         parked, wanted = park(view, place, wanted, rng)
     wanted += draw_clutter(randomisation, rng)
     actors = add_traffic(view, place, parked, wanted, rng, reach_m=config.distance_m, target=None)

@@ -85,6 +85,17 @@ class Environment:
 
 
 @dataclass(frozen=True)
+class MapSpot:
+    """Where the camera stands on an OpenDRIVE map: the ground below it and the way it looks, in the map's frame."""
+
+    file: str
+    x_m: float
+    y_m: float
+    z_m: float
+    heading_rad: float  # counter-clockwise from the map's +x
+
+
+@dataclass(frozen=True)
 class Place:
     """The street: its kind, road and what lines it.
 
@@ -101,6 +112,7 @@ class Place:
     clear_half_width_m: float = 9.0
     clear_depth_m: float = 120.0
     seed: int = 0
+    map: MapSpot | None = None  # on a real map: road and scenery are the map's, and nothing is kept clear
 
 
 @dataclass(frozen=True)
@@ -150,7 +162,7 @@ class Scene:
         return Scene(
             camera=SceneCamera(Camera(**camera["intrinsics"]), camera["width_px"], camera["height_px"]),
             actors=tuple(Actor(**a | {"dimensions_hwl_m": tuple(a["dimensions_hwl_m"])}) for a in raw["actors"]),
-            place=Place(**raw["place"]),
+            place=_place(raw["place"]),
             environment=Environment(**raw["environment"]),
             response=CameraResponse(**raw["response"]),
             asset_set=raw["asset_set"],
@@ -160,3 +172,9 @@ class Scene:
 
     def with_seed(self, seed: int) -> "Scene":
         return replace(self, seed=seed)
+
+
+def _place(raw: dict[str, Any]) -> Place:
+    spot: Any = raw["map"]
+    fields: dict[str, Any] = raw | {"map": None if spot is None else MapSpot(**spot)}
+    return Place(**fields)

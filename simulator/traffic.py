@@ -7,6 +7,7 @@ import numpy as np
 from simulator.casting import HUNG_ASSETS, SIZES, Casting
 from simulator.clutter import CLUTTER_SIZES
 from simulator.footprint import collides
+from simulator.map_street import stand_on_map
 from simulator.preview import distance_m, whole_box
 from simulator.road import PAVEMENT_WIDTH_M, half_width_m, lane_offset_m, point_m, yaw_along_rad
 from simulator.scene import Actor, Place, SceneCamera
@@ -95,9 +96,11 @@ def add_traffic(
     target_m = 0.0 if target is None else distance_m(actors[target])
     for asset, category in wanted:
         for _ in range(draws):
-            actor = stand(asset, category, place, reach_m, rng)
-            if actor.z_m < reach_m[0] / 2 or (
-                abs(actor.x_m) < 2.2 and actor.z_m < OWN_LANE_CLEAR_M + _half_length(actor)
+            actor = _standing(asset, category, place, reach_m, rng)
+            if (
+                actor is None
+                or actor.z_m < reach_m[0] / 2
+                or (abs(actor.x_m) < 2.2 and actor.z_m < OWN_LANE_CLEAR_M + _half_length(actor))
             ):
                 continue
             box = whole_box(camera, actor)
@@ -109,6 +112,14 @@ def add_traffic(
             present.append(actor)
             break
     return tuple(present)
+
+
+def _standing(
+    asset: str, category: str | None, place: Place, reach_m: tuple[float, float], rng: np.random.Generator
+) -> Actor | None:
+    if place.map is None:
+        return stand(asset, category, place, reach_m, rng)
+    return stand_on_map(asset, category, place.map, reach_m, rng)
 
 
 def park(

@@ -5,13 +5,14 @@ Pure of the server: it needs only carla.Map, which the client makes from the Ope
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from simulator.carla.unreal import Anchor
 from simulator.road import lane_offset_m
-from simulator.scene import PLACES, Place, Scene
+from simulator.scene import PLACES, MapSpot, Place, Scene
 
 SPACING_M = 5.0  # between the places that are looked at
 LOOKS_AHEAD_M = (15.0, 30.0, 45.0, 60.0, 80.0)
@@ -66,12 +67,15 @@ def stretches_of(world_map: Any) -> Stretches:
 def anchors_for(scene: Scene, stretches: Stretches, count: int) -> list[Anchor]:
     """Up to `count` anchors for a scene, the ones to try first in front; the same for the same scene and map.
 
-    First comes that the road is straight as far as the actors reach, then the kind of the place, the camera's lane
-    and the number of lanes; among the places that suit best the scene's seeds draw.
+    A scene that was drawn on a map's spot is shown there and nowhere else. For others comes first that the road is
+    straight as far as the actors reach, then the kind of the place, the camera's lane and the number of lanes; among
+    the places that suit best the scene's seeds draw.
     """
+    place = scene.place
+    if place.map is not None:
+        return [_anchor_on(place.map)]
     if not len(stretches.yaw_deg):
         return []
-    place = scene.place
     reach = float(np.clip(max((a.z_m for a in scene.actors), default=0) + 5, NEAREST_REACH_M, FURTHEST_REACH_M))
     lane, beside_m = camera_lane(place)
     wanted_from_right = place.lane_count - 1 - lane
@@ -102,11 +106,13 @@ def camera_lane(place: Place) -> tuple[int, float]:
 
 
 def map_of(scene: Scene, maps: tuple[str, ...]) -> str | None:
-    """The map a scene is shown on; None (what is loaded) where none is named.
+    """The map a scene is shown on: the one it was drawn on, else one of `maps`, or None for what is loaded.
 
     All scenes that answer one failure have the same, further tries too; of others the place's seed decides. A server
     takes up to a minute to change maps: who has the choice takes scenes of one map together.
     """
+    if scene.place.map is not None:
+        return Path(scene.place.map.file).stem
     if not maps:
         return None
     key = f"place {scene.place.seed}" if scene.request is None else f"failure {scene.request.failure_id}"
@@ -123,6 +129,11 @@ def _anchor(stretches: Stretches, i: int, beside_m: float, road_yaw_deg: float) 
         z_m=z,
         yaw_deg=float((stretches.yaw_deg[i] - road_yaw_deg + 180) % 360 - 180),
     )
+
+
+def _anchor_on(spot: MapSpot) -> Anchor:
+    """Unreal's y and yaw run the other way than OpenDRIVE's."""
+    return Anchor(spot.x_m, -spot.y_m, spot.z_m, float((-np.degrees(spot.heading_rad) + 180) % 360 - 180))
 
 
 def _straight_m(point: Any) -> float:

@@ -109,6 +109,10 @@ class Town:
             self._stages.move_to_end(key)
             return self._stages[key]
 
+    def surroundings(self, x_m: float, y_m: float, night: bool) -> Mesh:
+        """Ground and scenery about a place, in squares; OpenDRIVE's world."""
+        return self._seen_from(parts.square_of(x_m, y_m), night)
+
     def _seen_from(self, center: parts.Square, night: bool) -> Mesh:
         seen = [self._ground[square] for square in parts.near(self._ground, center, SEEN_M)]
         props = [
