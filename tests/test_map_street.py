@@ -23,13 +23,10 @@ NONE_SEEN = Stretches(np.zeros((0, 3)), *np.zeros((3, 0)), *np.zeros((3, 0)))  #
 
 def town(path: Path, climb: float = 0.0) -> str:
     """A road 300 m long to the north-east, a lane of 3.5 m each way, pavements of 2 m; climbs at every metre."""
-    sides = [
-        "".join(LANE.format(id=sign * number, kind=kind, width=width) for number, kind, width in lanes)
-        for sign, lanes in (
-            (1, ((2, "sidewalk", 2.0), (1, "driving", 3.5))),
-            (-1, ((1, "driving", 3.5), (2, "sidewalk", 2.0))),
-        )
-    ]
+    left, right = (
+        LANE.format(id=sign, kind="driving", width=3.5) + LANE.format(id=2 * sign, kind="sidewalk", width=2.0)
+        for sign in (1, -1)
+    )
     path.write_text(
         f"""<OpenDRIVE><header revMajor="1" revMinor="4"/><road id="0" name="" length="300" junction="-1">
 <planView><geometry s="0" x="10" y="20" hdg="{np.pi / 4}" length="300"><line/></geometry></planView>
