@@ -16,6 +16,7 @@ from simulator.embedded.places import Footprint, place_mesh
 from simulator.embedded.rain import with_streaks
 from simulator.embedded.silhouettes import silhouettes
 from simulator.embedded.sky import LAMPS_ON_BELOW_DEG, sky_of
+from simulator.embedded.town_street import town_street
 from simulator.embedded.tracer import Quality, Traced, trace
 from simulator.embedded.world import Pose, World, build_world, start_warp
 from simulator.scene import Actor, Scene, SceneCamera
@@ -66,7 +67,8 @@ class EmbeddedBackend:
     def meshes(self, scene: Scene) -> tuple[Mesh, list[tuple[Mesh, Pose]]]:
         """Scenery in the world frame, and each actor in its own with its pose."""
         clear = [Footprint(a.x_m, a.z_m, float(np.hypot(*a.dimensions_hwl_m[1:])) / 2) for a in scene.actors]
-        place = place_mesh(scene.place, clear, scene.asset_set, _lamps_are_lit(scene))
+        spot, night = scene.place.map, _lamps_are_lit(scene)
+        place = place_mesh(scene.place, clear, scene.asset_set, night) if spot is None else town_street(spot, night)
         # The post that carries a light or a sign is scenery: it has no label and is no part of the silhouette.
         posts = [
             placed(post, actor.x_m, actor.z_m, actor.yaw_rad)
