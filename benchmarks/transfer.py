@@ -1,6 +1,6 @@
 """What a detector learns from the embedded simulator alone, and beside real images, judged on images no one here made.
 
-    python -m benchmarks.transfer [--streets NAME=STORE ...] [--arms NAME ...] [--frames 300] [--steps 300] [--batch 4]
+    python -m benchmarks.transfer [--streets NAME=STORE[,STORE] ...] [--arms NAME ...] [--frames 300] [--steps 300] [--batch 4]
         [--seeds 3] [--width 320 --height 192] [--out runs/transfer]
 
 Each `--streets` is an arm: frames that `benchmarks/transfer_frames.py` rendered, here or in a worktree of an older
@@ -25,7 +25,7 @@ from benchmarks.transfer_frames import render_streets
 from dataset.errors import InputError
 from dataset.mix import mix
 from dataset.readers import open_source
-from dataset.store import Dataset
+from dataset.store import Dataset, concatenate
 from evaluation.seeds import interval_over_seeds, paired_difference_over_seeds
 from models.detector.config import DetectorConfig, TrainConfig
 from models.detector.predict import predict
@@ -50,7 +50,7 @@ TESTS: dict[str, tuple[str, dict[str, str]]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--streets", action="append", metavar="NAME=STORE")
+    parser.add_argument("--streets", action="append", metavar="NAME=STORE[,STORE]")
     parser.add_argument("--arms", nargs="+", help="only these of the arms; the first one is the peer")
     parser.add_argument("--frames", type=int, default=300, help="rendered where no --streets are given")
     parser.add_argument("--steps", type=int, default=300)
@@ -77,7 +77,7 @@ def arms_of(options: argparse.Namespace) -> dict[str, Dataset]:
         streets = {"sim": render_streets(out, options.frames)}
     else:
         named = [text.partition("=") for text in options.streets]
-        streets = {name: Dataset.open(store) for name, _, store in named}
+        streets = {name: joined(name, stores.split(","), options.out) for name, _, stores in named}
     real = imported(*REAL, options.out / "real")
     last = list(streets)[-1]
     both = mix(real, streets[last], max_synthetic_share=0.5, seed=0, folder=options.out / f"real+{last}")
@@ -86,6 +86,12 @@ def arms_of(options: argparse.Namespace) -> dict[str, Dataset]:
     if unknown := [name for name in chosen if name not in arms]:
         raise InputError("--arms", f"{unknown[0]!r} is none of {', '.join(arms)}", "name some of these")
     return {name: arms[name] for name in chosen}
+
+
+def joined(name: str, stores: list[str], out: Path) -> Dataset:
+    if len(stores) == 1:
+        return Dataset.open(stores[0])
+    return concatenate([Dataset.open(store) for store in stores], out / f"{name}-joined")
 
 
 def imported(spec: str, categories: dict[str, str], folder: Path) -> Dataset:

@@ -81,6 +81,8 @@ def stand_on_map(
     dimensions = (SIZES[asset] if asset in SIZES else CLUTTER_SIZES[asset]).draw(rng)
     distance = float(np.exp(rng.uniform(*np.log(reach_m))))
     kind = _lane_kind(asset, rng)
+    if asset == "pedestrian" and not (ahead.kind == "sidewalk").any():
+        return None  # nobody walks on a motorway
     near = np.flatnonzero((ahead.kind == kind) & (np.abs(np.log(ahead.distance_m / distance)) < NEAR_ENOUGH))
     if not len(near):
         return None
