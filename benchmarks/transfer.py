@@ -1,7 +1,7 @@
 """What a detector learns from the embedded simulator alone, and beside real images, judged on images no one here made.
 
-    python -m benchmarks.transfer [--streets NAME=STORE[,STORE] ...] [--arms NAME ...] [--frames 300] [--steps 300] [--batch 4]
-        [--seeds 3] [--width 320 --height 192] [--out runs/transfer]
+    python -m benchmarks.transfer [--streets NAME=STORE[,STORE] ...] [--arms NAME ...] [--frames 300] [--steps 300]
+        [--batch 4] [--seeds 3] [--width 320 --height 192] [--out runs/transfer]
 
 Each `--streets` is an arm: frames that `benchmarks/transfer_frames.py` rendered, here or in a worktree of an older
 version. Without any, frames of this version are rendered. Beside them `real` learns from CamVid's training photographs
