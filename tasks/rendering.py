@@ -47,7 +47,7 @@ def render(jobs: Jobs, folder: Path, config: SimulatorConfig, name: str = "synth
         backend_factory=partial(SupervisedCarla, config.address, config.carla, config.supervision, losses=losses),
         workers=config.workers or len(servers),
         batch=CARLA_BATCH,
-        together=partial(map_of, maps=config.carla.maps) if config.carla.maps else None,
+        together=partial(map_of, maps=config.carla.maps) if config.carla.maps or config.street.maps else None,
         slot=slots(config),
     )
     if lost := losses_by_kind(losses):
