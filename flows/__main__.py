@@ -227,14 +227,16 @@ def mine(
 def render(
     out: Out = Path("runs/render"), mined: Mined = None, count: Count = 24, preset: Preset = None, config: File = None,
     set_: Set = None, simulator: Simulator = None,
+    gallery: Annotated[bool, typer.Option("--gallery", help="A street of each kind under every sky")] = False,
 ) -> None:  # fmt: skip
     """Labelled frames from the simulator: re-created failures, or random streets. Writes a contact sheet to look at.
 
     Example: python -m flows render --failures runs/mine --out runs/render
     """
-    from flows.single import render_once
+    from flows.single import gallery_once, render_once
 
-    typer.echo(render_once(resolve(preset, config, {"simulator.address": simulator}, set_), mined, count, out))
+    settings = resolve(preset, config, {"simulator.address": simulator}, set_)
+    typer.echo(gallery_once(settings, out) if gallery else render_once(settings, mined, count, out))
 
 
 @app.command()

@@ -14,7 +14,9 @@ from flows.processes import imported_once
 from models.detector.launch import launch
 from models.detector.predict import predict
 from models.detector.train import train
+from simulator.gallery import SKIES, GalleryJobs
 from simulator.jobs import RandomJobs, RecreationJobs
+from simulator.scene import PLACES
 from tasks import curves
 from tasks.campaign import Campaign
 from tasks.config import CampaignConfig
@@ -108,6 +110,16 @@ def render_once(config: CampaignConfig, mined: Path | None, count: int, out: Pat
     report = render(jobs, out, simulator)
     sheet = contact_sheet(report.dataset, out / "contact_sheet.jpg")
     return f"{report.used} of {report.jobs} scenes in {report.attempts} tries\nframes: {out}\nlook at: {sheet}"
+
+
+def gallery_once(config: CampaignConfig, out: Path) -> str:
+    """One street of each kind under every sky: out/gallery.png, places side by side, skies one below the other."""
+    simulator, camera = config.simulator, stand_in_camera(640, 192)
+    mix = {**CATEGORY_MIX, "motorcyclist": 0.04, "bus": 0.03, "van": 0.06}
+    jobs = GalleryJobs(mix, camera, simulator.street, config.loop.seed)
+    report = render(jobs, out, simulator, name="gallery")
+    sheet = contact_sheet(report.dataset, out / "gallery.png", columns=len(PLACES), rows=len(SKIES), cell_px=480)
+    return f"{report.used} of {report.jobs} cells; skies from above: {', '.join(SKIES)}\nlook at: {sheet}"
 
 
 def report_once(folder: Path) -> str:

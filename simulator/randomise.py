@@ -28,8 +28,9 @@ class RandomisationConfig(BaseModel):
     time_of_day: dict[Literal["day", "dusk", "night"], float] = Field(
         default={"day": 0.7, "dusk": 0.15, "night": 0.15}, description="Shares of the hours."
     )
-    weather: dict[Literal["clear", "overcast", "fog", "rain"], float] = Field(
-        default={"clear": 0.45, "overcast": 0.3, "fog": 0.1, "rain": 0.15}, description="Shares of the weather."
+    weather: dict[Literal["clear", "overcast", "fog", "rain", "snow"], float] = Field(
+        default={"clear": 0.45, "overcast": 0.3, "fog": 0.1, "rain": 0.15},
+        description="Shares of the weather. Snow falls and lies where it is named; CARLA has none.",
     )
     places: dict[PlaceKind, float] = Field(
         default={"urban": 0.4, "suburb": 0.35, "highway": 0.1, "country": 0.15}, description="Shares of street kinds."
@@ -91,21 +92,29 @@ def draw_environment(config: RandomisationConfig, rng: np.random.Generator) -> E
     """Sun and weather: first the kind of hour and weather, then their figures within the kind."""
     hour, weather = _choice(config.time_of_day, rng), _choice(config.weather, rng)
     altitude = {"day": (10, 65), "dusk": (-3.5, 7.5), "night": (-30, -6)}[hour]
-    cloudiness = {"clear": (0.0, 0.5), "overcast": (0.65, 1.0), "fog": (0.3, 1.0), "rain": (0.7, 1.0)}[weather]
+    cloudiness = {
+        "clear": (0.0, 0.5),
+        "overcast": (0.65, 1.0),
+        "fog": (0.3, 1.0),
+        "rain": (0.7, 1.0),
+        "snow": (0.75, 1.0),
+    }
     visibility = {
         "clear": (3000, 20000),
         "overcast": (1500, 10000),
         "fog": config.fog_visibility_m,
         "rain": (700, 4000),
+        "snow": (500, 4000),
     }
-    wetness = {"clear": (0.0, 0.1), "overcast": (0.0, 0.3), "fog": (0.0, 0.5), "rain": (0.5, 1.0)}[weather]
+    wetness = {"clear": (0.0, 0.1), "overcast": (0.0, 0.3), "fog": (0.0, 0.5), "rain": (0.5, 1.0), "snow": (0.1, 0.6)}
     return Environment(
         sun_altitude_deg=_uniform(altitude, rng),
         sun_azimuth_deg=_uniform((0, 360), rng),
-        cloudiness=_uniform(cloudiness, rng),
+        cloudiness=_uniform(cloudiness[weather], rng),
         visibility_m=float(np.exp(_uniform(tuple(np.log(visibility[weather])), rng))),
-        wetness=_uniform(wetness, rng),
+        wetness=_uniform(wetness[weather], rng),
         rain=_uniform((0.15, 1.0), rng) if weather == "rain" else 0.0,
+        snow=_uniform((0.3, 1.0), rng) if weather == "snow" else 0.0,
     )
 
 

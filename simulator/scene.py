@@ -70,6 +70,7 @@ class Environment:
     visibility_m: float = 5000.0  # meteorological: contrast falls to 5%
     wetness: float = 0.0  # 0 dry, 1 puddles that mirror
     rain: float = 0.0  # falling, 0-1
+    snow: float = 0.0  # falling and lying, 0-1
 
     @property
     def time_of_day(self) -> str:
@@ -77,6 +78,8 @@ class Environment:
 
     @property
     def weather(self) -> str:
+        if self.snow > 0.05:
+            return "snow"
         if self.rain > 0.05:
             return "rain"
         if self.visibility_m < 600:

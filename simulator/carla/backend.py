@@ -113,6 +113,8 @@ class CarlaBackend:
 
     def _cast(self, scene: Scene) -> tuple[Scene, list[Model], Anchor]:
         """The scene with CARLA's models on the map's ground, without what cannot be shown; models; where."""
+        if scene.environment.snow > 0:
+            raise NotRecreatable("CARLA has no snow: leave it out of simulator.randomisation.weather")
         target = None if scene.request is None else scene.request.actor_index
         config = self.config
         try:

@@ -11,13 +11,15 @@ from simulator.backend import Render
 from simulator.embedded.assets import actor_mesh, support_mesh
 from simulator.embedded.denoise import Denoiser
 from simulator.embedded.film import develop
+from simulator.embedded.glare import with_glare
 from simulator.embedded.mesh import Lamp, Mesh, join, placed
 from simulator.embedded.places import Footprint, place_mesh
 from simulator.embedded.rain import with_streaks
 from simulator.embedded.silhouettes import silhouettes
 from simulator.embedded.sky import LAMPS_ON_BELOW_DEG, sky_of
+from simulator.embedded.snow import with_flakes
 from simulator.embedded.town_street import town_street
-from simulator.embedded.tracer import Quality, Traced, trace
+from simulator.embedded.tracer import Quality, Traced, pinhole_of, trace
 from simulator.embedded.world import Pose, World, build_world, start_warp
 from simulator.scene import Actor, Scene, SceneCamera
 
@@ -46,12 +48,15 @@ class EmbeddedBackend:
             size = f"{camera.width_px}x{camera.height_px}"
             raise InputError(f"scene {scene.scene_id}", f"a picture of {size} px", f"ask for {SMALLEST_PX} px at least")
         world = self.build(scene)
-        traced = trace(world, camera, sky_of(environment, scene.place.seed), self.quality, scene.seed)
+        sky = sky_of(environment, scene.place.seed)
+        traced = trace(world, camera, sky, self.quality, scene.seed)
         whole = silhouettes(world, camera)
-        radiance = self.denoised(traced)
+        radiance = with_glare(self.denoised(traced), world, pinhole_of(camera), sky)
+        focal_px = camera.intrinsics.fx_px
         if environment.rain > 0:
-            focal_px = camera.intrinsics.fx_px
             radiance = with_streaks(radiance, traced.depth_m, environment.rain, focal_px, scene.seed)
+        if environment.snow > 0:
+            radiance = with_flakes(radiance, traced.depth_m, environment.snow, focal_px, scene.seed)
         return Render(
             rgb=develop(radiance, scene.response, scene.seed),
             instance=traced.instance,

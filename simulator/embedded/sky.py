@@ -20,6 +20,7 @@ from simulator.scene import Environment
 
 FOG_LAYER_M = 60.0  # height of the hazy layer; a ray upwards leaves it
 RAIN_VISIBILITY_M = 1500.0  # in the heaviest rain
+SNOW_VISIBILITY_M = 500.0  # in the heaviest snowfall
 LAMPS_ON_BELOW_DEG = 3.0  # altitude of the sun; full strength at the horizon
 SUN_ALTITUDES_DEG = (-18.0, -12.0, -6.0, 0.0, 8.0, 20.0, 60.0)
 ZENITH_RGB = (
@@ -65,6 +66,8 @@ def sky_of(environment: Environment, seed: int) -> Any:
     visibility_m = environment.visibility_m
     if environment.rain > 0:
         visibility_m = min(visibility_m, RAIN_VISIBILITY_M / environment.rain)
+    if environment.snow > 0:
+        visibility_m = min(visibility_m, SNOW_VISIBILITY_M / environment.snow)
     extinction_per_m = np.log(20.0) / max(visibility_m, 5.0)
     through_air = np.exp(-extinction_per_m * FOG_LAYER_M / sun_height)
     direct = sun * (1 - _smoothstep(0.35, 0.95, clouds)) * through_air
@@ -89,6 +92,7 @@ def sky_of(environment: Environment, seed: int) -> Any:
     sky.fog_layer_m = FOG_LAYER_M
     sky.lamp_level = float(dark)
     sky.signal_level = float(max(0.35, 0.55 * np.mean(direct * sun_height / np.pi + mean)))
+    sky.snow = float(np.clip(environment.snow, 0, 1))
     sky.wetness = float(np.clip(environment.wetness, 0, 1))
     return sky
 

@@ -69,16 +69,18 @@ def scenes_for(dataset: Dataset, failure_ids: set[str]) -> dict[str, list[tuple[
     return found
 
 
-def contact_sheet(dataset: Dataset, file: Path) -> Path:
-    """One picture of up to 24 frames spread over a data set, with their boxes."""
-    count = min(len(dataset), SHEET_COLUMNS * SHEET_ROWS)
+def contact_sheet(
+    dataset: Dataset, file: Path, *, columns: int = SHEET_COLUMNS, rows: int = SHEET_ROWS, cell_px: int = SHEET_CELL_PX
+) -> Path:
+    """One picture of up to `columns` * `rows` frames spread over a data set, with their boxes."""
+    count = min(len(dataset), columns * rows)
     cells = []
     for place in range(count):
         row = round(place * (len(dataset) - 1) / max(count - 1, 1))
         image, objects = read_image(dataset.image_path(row)), dataset.objects(row)
         marks = [Mark(box, TRUTH) for box in objects.box_xyxy_px[~objects.ignore]]
-        cells.append(draw(image, marks, (0, 0, image.shape[1], image.shape[0]), SHEET_CELL_PX))
-    return save_sheet([cells[i : i + SHEET_COLUMNS] for i in range(0, len(cells), SHEET_COLUMNS)], file)
+        cells.append(draw(image, marks, (0, 0, image.shape[1], image.shape[0]), cell_px))
+    return save_sheet([cells[i : i + columns] for i in range(0, len(cells), columns)], file)
 
 
 def save_sheet(rows: list[list[Image.Image]], file: Path) -> Path:

@@ -6,6 +6,7 @@ import warp as wp
 
 from simulator.embedded.kernels.atmosphere import through_fog, whole_sky
 from simulator.embedded.kernels.cover import NO_FACE, depth_seen, face_seen
+from simulator.embedded.kernels.meeting import blocked
 from simulator.embedded.kernels.records import Geometry, Pinhole, Sky
 from simulator.embedded.kernels.shading import (
     FAR_M,
@@ -230,3 +231,15 @@ def light_edges(
     radiance[row, column] = light_sum * share
     albedo[row, column] = albedo_sum * share
     normal[row, column] = normal_sum * share
+
+
+@wp.kernel
+def sun_seen(geometry: Geometry, camera: Pinhole, sky: Sky, points: int, seen: wp.array[wp.int32]):
+    """seen[0] += the points of the sun's disc, of as many, that the camera sees."""
+    index = wp.tid()
+    turn = 2.399963 * float(index)  # the golden angle: a sunflower's seeds
+    radius = sky.sun_radius * wp.sqrt((float(index) + 0.5) / float(points))
+    across = wp.normalize(wp.cross(sky.sun_direction, wp.vec3(0.0, 0.0, 1.0)))
+    offset = across * wp.cos(turn) + wp.cross(across, sky.sun_direction) * wp.sin(turn)
+    if not blocked(geometry, camera.origin, wp.normalize(sky.sun_direction + offset * radius), FAR_M):
+        wp.atomic_add(seen, 0, 1)

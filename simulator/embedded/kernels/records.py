@@ -63,6 +63,7 @@ class Sky:
     lamp_level: float  # 1 at night, 0 by day
     signal_level: float  # radiance of traffic lights, which shine by day too
     wetness: float
+    snow: float  # lying, 0-1
 
 
 @wp.struct

@@ -19,7 +19,11 @@ SKIN_M = wp.constant(2.0e-3)  # rays leave a surface from this far above it
 AMBIENT_REACH_M = wp.constant(25.0)  # what is further away does not darken a corner
 CLEAR_MIRROR = wp.constant(0.2)
 NIGHT_EMISSION = wp.constant(0.5)
+BACKWARD = wp.constant(0.08)  # what air throws back towards a lamp, against what it throws evenly
+ROAD_TAG = wp.constant(1)
 TRAFFIC_LIGHT_TAG = wp.constant(7)
+ROAD_LINE_TAG = wp.constant(24)
+SNOW_SLIDES_OFF = wp.constant(0.35)  # surfaces steeper than this height of their normal carry none
 BLOCKED_BOUNCE = wp.constant(0.45)  # share of unshadowed light that a surface met by an ambient ray is taken to get
 
 
@@ -94,6 +98,20 @@ def surface_at(
         shine = 2.0 * sky.signal_level * wp.min(material.emission, 2.0)
     out.emission = out.color * shine
 
+    if sky.snow > 0.0 and out.flat_normal[2] > SNOW_SLIDES_OFF:
+        drift = fractal_noise(wp.uint32(91), wp.vec2(position[0], position[1]) * 0.55, 3)
+        lying = 1.9 * sky.snow * wp.smoothstep(SNOW_SLIDES_OFF, 0.75, out.flat_normal[2]) - 0.45 + 0.5 * drift
+        if geometry.tag[face] == ROAD_TAG or geometry.tag[face] == ROAD_LINE_TAG:
+            # wheels have cleared most of it, in tracks that run about as the camera looks
+            track = fractal_noise(wp.uint32(93), wp.vec2(position[0] * 0.8, position[1] * 0.035), 3)
+            lying = lying - 0.85 + 1.3 * track
+        cover = wp.smoothstep(0.0, 0.6, lying)
+        out.color = wp.lerp(out.color, wp.vec3(0.78, 0.80, 0.84), 0.94 * cover)
+        out.roughness = wp.lerp(out.roughness, 1.0, cover)
+        out.clearcoat = out.clearcoat * (1.0 - cover)
+        out.metallic = out.metallic * (1.0 - cover)
+        out.emission = out.emission * (1.0 - cover)
+        normal = wp.normalize(wp.lerp(normal, out.flat_normal, 0.5 * cover))
     if sky.wetness > 0.0 and out.flat_normal[2] > 0.6:
         water = wp.clamp(
             0.35 + 1.1 * fractal_noise(wp.uint32(57), wp.vec2(position[0], position[1]) * 0.3, 3), 0.0, 1.0
@@ -247,7 +265,8 @@ def lamp_haze(geometry: Geometry, sky: Sky, origin: wp.vec3, direction: wp.vec3,
     """Light of the lamps scattered into the ray by the air: the halo about a lamp in fog.
 
     Single isotropic scattering of a point light along a segment has the closed form (atan(b/h) - atan(a/h)) / h,
-    with h the lamp's distance from the ray; a directed lamp is spread evenly, weaker the narrower it is.
+    with h the lamp's distance from the ray; a directed lamp is spread evenly, weaker the narrower it is. Droplets
+    throw light forwards: a lamp that shines away from the viewer lights the air much less than one that faces him.
     """
     total = wp.vec3(0.0, 0.0, 0.0)
     for index in range(geometry.lamps.shape[0]):
@@ -257,6 +276,9 @@ def lamp_haze(geometry: Geometry, sky: Sky, origin: wp.vec3, direction: wp.vec3,
         height = wp.max(wp.length(offset - direction * along), 0.08)
         arc = wp.atan2(distance_m - along, height) + wp.atan2(along, height)
         share = wp.clamp(1.1 - lamp.cos_cone, 0.15, 1.0)
+        if lamp.cos_cone > -1.5:
+            facing = 0.5 - 0.5 * wp.dot(lamp.direction, direction)
+            share = share * wp.lerp(BACKWARD, 1.4, facing)
         left = wp.exp(-sky.extinction_per_m * wp.max(along, 0.0))
         total += lamp.intensity * (share * left * arc / (height * 12.566))
     return total * (sky.extinction_per_m * sky.lamp_level)

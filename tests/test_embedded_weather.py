@@ -1,0 +1,95 @@
+"""Snow and the glare of the sun in the embedded renderer, and the gallery that shows every sky."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dataset.schema import Camera
+from simulator.embedded.backend import EmbeddedBackend
+from simulator.embedded.glare import with_glare
+from simulator.embedded.mesh import Mesh, join
+from simulator.embedded.sky import sky_of
+from simulator.embedded.snow import with_flakes
+from simulator.embedded.tracer import Quality, pinhole_of, trace
+from simulator.embedded.world import build_world, start_warp
+from simulator.gallery import SKIES, GalleryJobs
+from simulator.random_street import RandomStreetConfig
+from simulator.scene import PLACES, Environment
+from tests.embedded_street import BUILDING, CAMERA, box, ground
+
+AHEAD = Environment(sun_altitude_deg=5.0, sun_azimuth_deg=0.0, cloudiness=0.0)
+GREY = np.full((192, 640, 3), 0.2, np.float32)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warp() -> None:
+    start_warp()
+
+
+def test_snow_whitens_the_ground_but_neither_walls_nor_labels():
+    """Overcast, so that no shadow differs; a wall across the view from x = -20 m to the middle."""
+    scenery = join([ground(), box((20, 1, 12), (-10, 25), tag=BUILDING)])
+    world = build_world(scenery, [])
+    bare, snowy = (
+        trace(world, CAMERA, sky_of(Environment(30, 180, 1.0, snow=snow), 0), Quality(), 1) for snow in (0.0, 1.0)
+    )
+    road, wall = (slice(140, 190), slice(None)), (slice(20, 80), slice(50, 300))
+    assert snowy.albedo[road].mean() > 2 * bare.albedo[road].mean()
+    assert snowy.albedo[wall].mean() == pytest.approx(bare.albedo[wall].mean(), rel=0.01)
+    assert np.array_equal(bare.instance, snowy.instance)
+    assert np.array_equal(bare.semantic, snowy.semantic)
+    assert np.array_equal(bare.depth_m, snowy.depth_m)
+
+
+def test_flakes_fall_before_what_is_far_and_not_before_what_is_near():
+    far, near = (with_flakes(GREY * ramp(), np.full((192, 640), z), 1.0, 384.0, 3) for z in (50.0, 0.5))
+    assert (far != GREY * ramp()).any(axis=2).mean() > 0.005
+    assert np.array_equal(near, GREY * ramp())
+
+
+def ramp() -> np.ndarray:
+    """Bright above, dark below, so that a flake shows on what is darker than the sky."""
+    return np.linspace(3, 0.3, 192, dtype=np.float32)[:, None, None]
+
+
+def veil(scenery: Mesh, environment: Environment = AHEAD) -> np.ndarray:
+    return with_glare(GREY, build_world(scenery, []), pinhole_of(CAMERA), sky_of(environment, 0)) - GREY
+
+
+def test_veil_of_the_sun_falls_with_the_square_of_the_angle():
+    """The sun stands 500 tan 5 degrees = 43.7 px over the middle; two pixels at 2 and at 4 degrees beside it."""
+    light = veil(ground()).mean(axis=2)
+    row = 96 - round(500 * np.tan(np.radians(5)))
+    two, four = (round(320 + 500 / np.cos(np.radians(5)) * np.tan(np.radians(a))) for a in (2, 4))
+    assert light[row, two] / light[row, four] == pytest.approx(4, rel=0.1)
+    assert light[:, 300:340].max() == light[row - 2 : row + 2, 318:322].max()
+
+
+def test_no_veil_where_a_house_hides_the_sun_or_it_stands_behind():
+    assert veil(join([ground(), box((30, 5, 20), (0, 40), tag=BUILDING)])).max() == 0
+    assert veil(ground(), replace(AHEAD, sun_azimuth_deg=180.0)).max() == 0
+
+
+def test_the_gallery_shows_the_same_street_under_every_sky():
+    jobs = GalleryJobs({"car": 1.0}, (Camera(200.0, 200.0, 160.0, 46.0), 320, 96), RandomStreetConfig(), seed=0)
+    scenes = [jobs.scene(index, 0) for index in range(len(jobs))]
+    for column, kind in enumerate(PLACES):
+        of_place = scenes[column :: len(PLACES)]
+        assert {scene.place.kind for scene in of_place} == {kind}
+        assert len({(scene.actors, scene.place, scene.seed) for scene in of_place}) == 1
+        assert [scene.environment for scene in of_place] == list(SKIES.values())
+
+
+def test_a_snowy_scene_is_told_so_and_renders():
+    jobs = GalleryJobs({"car": 1.0}, (Camera(200.0, 200.0, 160.0, 46.0), 320, 96), RandomStreetConfig(), seed=0)
+    clear, snowy = (jobs.scene(list(SKIES).index(sky) * len(PLACES), 0) for sky in ("overcast", "snow"))
+    assert snowy.environment.weather == "snow"
+    backend = EmbeddedBackend()
+    bare, white = (backend.render(scene) for scene in (clear, snowy))
+    backend.close()
+    assert np.array_equal(bare.instance, white.instance)
+    # the meter darkens a white street: what tells is the ground against the walls
+    pavement, walls = bare.semantic == 2, bare.semantic == 3
+    dry, under_snow = (one.rgb[pavement].mean() / one.rgb[walls].mean() for one in (bare, white))
+    assert under_snow > 1.05 * dry
