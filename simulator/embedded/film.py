@@ -123,8 +123,8 @@ def _stretched(image: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.n
     bottom, right = np.minimum(top + 1, len(image) - 1), np.minimum(left + 1, image.shape[1] - 1)
     down = (rows - top).astype(np.float32)[:, None, None]
     across = (columns - left).astype(np.float32)[None, :, None]
-    tall = image[top] * (1 - down) + image[bottom] * down
-    return tall[:, left] * (1 - across) + tall[:, right] * across
+    wide = image[:, left] * (1 - across) + image[:, right] * across
+    return wide[top] * (1 - down) + wide[bottom] * down
 
 
 def _with_noise(picture: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:

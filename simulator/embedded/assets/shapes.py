@@ -129,7 +129,29 @@ def limb(start_m, end_m, start_radius_m: float, end_radius_m: float, sides: int 
 
 def rod(start_m, end_m, radius_m: float, sides: int = 6) -> Shape:
     """A straight cylinder with flat ends."""
-    return tube([start_m, end_m], radius_m, sides)
+    return rods(np.asarray(start_m, float)[None], np.asarray(end_m, float)[None], radius_m, sides)
+
+
+def rods(starts_m: np.ndarray, ends_m: np.ndarray, radius_m: float, sides: int = 6) -> Shape:
+    """Many straight cylinders at once: from (N, 3) to (N, 3)."""
+    unit = _unit_rod(sides)
+    axis = ends_m - starts_m
+    direction = axis / np.linalg.norm(axis, axis=1, keepdims=True)
+    helper = np.eye(3)[np.argmin(np.abs(direction), axis=1)]
+    across = np.cross(direction, helper)
+    across *= radius_m / np.linalg.norm(across, axis=1, keepdims=True)
+    frames = np.stack([axis, across, np.cross(direction, across)], axis=1)  # (N, 3, 3), rows along, across, up
+    vertices = unit.vertices_m @ frames + starts_m[:, None]
+    faces = unit.faces + len(unit.vertices_m) * np.arange(len(axis))[:, None, None]
+    return Shape(vertices.reshape(-1, 3), faces.reshape(-1, 3), unit.smooth)
+
+
+@lru_cache(maxsize=16)
+def _unit_rod(sides: int) -> Shape:
+    """From the origin to (1, 0, 0), of radius 1."""
+    angle = np.arange(sides) * 2 * np.pi / sides
+    ring = np.stack([np.zeros(sides), np.cos(angle), np.sin(angle)], axis=1)
+    return loft(np.stack([ring, ring + [1, 0, 0]]))
 
 
 def lathe(profile_m, sides: int = 16, axis: str = "z") -> Shape:

@@ -16,6 +16,7 @@ from simulator.embedded.assets.shapes import (
     lathe,
     limb,
     rod,
+    rods,
     tube,
 )
 from simulator.embedded.mesh import Lamp, Material, Mesh
@@ -84,8 +85,10 @@ def _bicycle(parts: Assembly, rear, front, radius, saddle, cranks, stem, bars, w
         rim = np.stack([np.cos(angle), np.zeros(25), np.sin(angle)], 1)
         for r, thick, material in ((radius - 0.018, 0.018, m.TYRE), (radius - 0.045, 0.011, m.STEEL)):
             parts.add(_ring(hub, r, thick), material, BICYCLE)
-        for spoke in rim[:-1:3]:
-            parts.add(rod(hub, hub + spoke * (radius - 0.045), 0.0035, 3), m.STEEL, BICYCLE)
+        spokes = rim[:-1:3]
+        parts.add(
+            rods(np.broadcast_to(hub, spokes.shape), hub + spokes * (radius - 0.045), 0.0035, 3), m.STEEL, BICYCLE
+        )
         parts.add(rod(hub - [0, 0.05, 0], hub + [0, 0.05, 0], 0.022), m.STEEL, BICYCLE)
     seat_tube = cranks + 0.85 * (saddle - cranks)
     head_low = stem + 0.22 * (front - stem)

@@ -19,7 +19,7 @@ from simulator.embedded.kernels.shading import (
 )
 
 PLAIN_AMBIENT_M = wp.constant(35.0)  # scenery's walls and trees beyond it get light without an ambient ray
-AMBIENT_CHANCE = wp.constant(0.5)
+AMBIENT_CHANCE = wp.constant(0.35)
 HALO_EXTINCTION_PER_M = wp.constant(1.0e-3)  # thinner air shows no halo about lamps
 
 
@@ -82,7 +82,7 @@ def ambient_of(geometry: Geometry, sky: Sky, hit: Hit, surface: Surface, ambient
     distant = hit.depth_m > PLAIN_AMBIENT_M and geometry.instance[hit.face] == 0 and surface.flat_normal[2] < 0.9
     if ambient_ray == 0 or distant:
         return open_sky(sky, surface)
-    # Russian roulette: the denoiser makes do with every other pixel, so long as their errors are independent
+    # Russian roulette: the denoiser makes do with every third pixel, so long as their errors are independent
     light = open_sky(sky, surface)
     random = wp.rand_init(seed, 7)
     if wp.randf(random) < AMBIENT_CHANCE:

@@ -351,7 +351,7 @@ def shaded(
         if mirror_ray == 1 and share > 0.02:
             # Russian roulette: a faint mirror is traced seldom, and counts for more when it is
             random = wp.rand_init(seed, 6)
-            chance = wp.clamp(10.0 * share, 0.35, 1.0)
+            chance = wp.clamp(8.0 * share, 0.2, 1.0)
             if wp.randf(random) < chance:
                 seen_there = mirrored(geometry, sky, surface, direction, footprint_m, share, seed)
                 seen_there = sky.mean + (seen_there - sky.mean) / chance

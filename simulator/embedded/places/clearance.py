@@ -35,8 +35,9 @@ class Clearance:
         ok = (np.abs(x) > self.half_width_m + grown) | (y < -BEHIND_M - grown) | (y > self.depth_m + grown)
         if len(self._end):
             # The line of sight is a cone: nothing wide at the camera, the actor's radius at the actor.
-            share = np.clip(points_m @ self._end.T / self._square, 0, 1)
-            near = share[..., None] * self._end
-            distance = np.linalg.norm(points_m[..., None, :] - near, axis=-1)
-            ok &= (distance > share * self._radius + grown[..., None]).all(-1)
+            along = points_m @ self._end.T
+            share = np.clip(along / self._square, 0, 1)
+            # |p - share * end|^2, without a third axis for x and y
+            square = (x**2 + y**2)[..., None] + share * (share * self._square - 2 * along)
+            ok &= (square > (share * self._radius + grown[..., None]) ** 2).all(-1)
         return ok
