@@ -16,7 +16,9 @@ from simulator.camera_fit import measures
 from simulator.embedded.film import develop
 from simulator.scene import CameraResponse
 
-ROUNDS = 4  # settings move one another's measures a little: exposure and contrast most
+ROUNDS = 12  # at most; settings move one another's measures: exposure and contrast most
+STEP = 0.7  # of what a straight measure would need, as none is straight
+NEAR_ENOUGH = 0.1  # of a setting's least range
 OUTER_SHARE = 0.25  # of the pictures, left out of an average at either end: tunnels, glare
 SPREADS = 1.5  # a range reaches so many standard deviations to each side
 
@@ -71,11 +73,16 @@ def fit_response(
     for knob in KNOBS:
         value, slopes[knob.setting] = _searched(knob, light, response, wanted[knob.setting])
         response = replace(response, **{knob.setting: value})
-    for _ in range(1, ROUNDS):
+    for _ in range(ROUNDS):
+        moved = 0.0
         for knob in KNOBS:
             short = wanted[knob.setting] - _average(_measured(knob, light, response))
-            value = getattr(response, knob.setting) + short / slopes[knob.setting]
-            response = replace(response, **{knob.setting: float(np.clip(value, knob.tried[0], knob.tried[-1]))})
+            before = getattr(response, knob.setting)
+            value = float(np.clip(before + STEP * short / slopes[knob.setting], knob.tried[0], knob.tried[-1]))
+            response = replace(response, **{knob.setting: value})
+            moved = max(moved, abs(value - before) / knob.least_half)
+        if moved < NEAR_ENOUGH:
+            break
     ranges = {"jpeg_quality": (float(quality[0]), float(quality[1]))}
     reached = {}
     for knob in KNOBS:
