@@ -159,6 +159,20 @@ def test_what_stands_on_the_ground_needs_no_post():
     assert support_mesh(Actor("traffic_sign", 0.0, 9.0, 0.0, (2.4, 0.8, 0.1))) is None
 
 
+def test_a_low_deep_box_is_someone_sitting_on_a_bench_that_is_scenery():
+    """KITTI's sitting people: the knees stand as far forward as the box is deep, half way down from the hips."""
+    sitting = Actor("pedestrian", 0.0, 9.0, 0.0, (1.27, 0.59, 0.8), "person sitting")
+    mesh, bench = actor_mesh(sitting, "default"), support_mesh(sitting)
+    assert set(np.unique(mesh.tag)) == {12}
+    lap = mesh.vertices_m[np.abs(mesh.vertices_m[:, 2] - 0.45) < 0.1]
+    assert np.ptp(lap[:, 0]) > 0.5
+    assert bench is not None
+    assert set(np.unique(bench.tag)) == {20}
+    assert bench.vertices_m[:, 2].max() == pytest.approx(0.41, abs=0.05)  # a chair's seat is 40 to 45 cm high
+    child = Actor("pedestrian", 0.0, 9.0, 0.0, (1.2, 0.45, 0.5), "pedestrian")
+    assert support_mesh(child) is None
+
+
 def test_exactly_one_lens_of_a_traffic_light_shines():
     for seed in range(8):
         mesh = made("traffic_light", seed)

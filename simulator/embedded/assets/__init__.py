@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from dataset.errors import InputError
-from simulator.embedded.assets import cars, people, street_furniture, traffic, trucks, two_wheelers, vegetation
+from simulator.embedded.assets import cars, sitting, street_furniture, traffic, trucks, two_wheelers, vegetation
 from simulator.embedded.assets.shapes import fitted
 from simulator.embedded.mesh import Mesh
 from simulator.scene import ASSET_SETS, Actor
@@ -22,7 +22,7 @@ MAKERS: dict[str, Maker] = {
     "tram": trucks.tram,
     "motorcyclist": two_wheelers.motorcyclist,
     "cyclist": two_wheelers.cyclist,
-    "pedestrian": people.pedestrian,
+    "pedestrian": sitting.person,
     "traffic_light": traffic.traffic_light,
     "traffic_sign": traffic.traffic_sign,
     "pole": street_furniture.pole,
@@ -63,11 +63,13 @@ def _made(asset: str, seed: int, asset_set: str, dimensions_hwl_m: tuple[float, 
 
 
 def support_mesh(actor: Actor) -> Mesh | None:
-    """The post (and arm) of a lifted traffic light or sign, in the actor's model frame but with z from the ground.
+    """The post (and arm) of a lifted traffic light or sign, or a sitter's bench, in the actor's model frame.
 
-    Place it at the actor's x, z and yaw with lift 0, as scenery: the label belongs to the head or plate alone.
-    None where nothing needs holding up.
+    Its z counts from the ground: place it at the actor's x, z and yaw with lift 0, as scenery: the label belongs to the
+    head, plate or person alone. None where nothing needs holding up.
     """
+    if actor.asset == "pedestrian" and actor.lift_m < 0.05 and sitting.sits(actor.dimensions_hwl_m):
+        return sitting.bench(actor.dimensions_hwl_m)
     if actor.asset not in ("traffic_light", "traffic_sign") or actor.lift_m < 0.05:
         return None
     return traffic.support(*actor.dimensions_hwl_m, actor.lift_m)
