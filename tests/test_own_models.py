@@ -13,7 +13,6 @@ from trimesh.visual.material import PBRMaterial
 
 from dataset.errors import InputError
 from dataset.schema import Camera
-from simulator.assets.glb import AXES
 from simulator.assets.library import Library
 from simulator.assets.manifest import digest
 from simulator.embedded.backend import EmbeddedBackend
@@ -22,6 +21,15 @@ from simulator.scene import Actor, Scene, SceneCamera
 
 SIZE = (1.5, 1.8, 4.2)
 CAR = Actor("car", 0.0, 9.0, -np.pi / 2, SIZE, category="car", appearance_seed=3)
+
+
+# Where glTF's X, Y, Z lie in the model's (forward, left, up), with Y up and the other two right-handed.
+GLTF = {
+    "+z": lambda ahead, left, up: (left, up, ahead),
+    "-z": lambda ahead, left, up: (-left, up, -ahead),
+    "+x": lambda ahead, left, up: (ahead, up, -left),
+    "-x": lambda ahead, left, up: (-ahead, up, left),
+}
 
 
 def pickup(forward: str = "+z") -> trimesh.Scene:
@@ -34,7 +42,7 @@ def pickup(forward: str = "+z") -> trimesh.Scene:
     ):
         part = trimesh.creation.box((length, width, height))
         part.apply_translation((x, y, z))
-        part.vertices = part.vertices @ np.array(AXES[forward], float)  # the model frame -> the file's
+        part.vertices = np.stack(GLTF[forward](*part.vertices.T), axis=1)
         factor = [round(255 * c) for c in color] + [255]
         part.visual = TextureVisuals(material=PBRMaterial(name=name, baseColorFactor=factor, roughnessFactor=0.9))
         parts.append(part)
@@ -57,7 +65,7 @@ def centre_of(mesh, channel: int) -> np.ndarray:
     return mesh.vertices_m[mesh.faces[strongest[mesh.material] == channel]].mean(axis=(0, 1))
 
 
-@pytest.mark.parametrize("forward", AXES)
+@pytest.mark.parametrize("forward", GLTF)
 def test_whatever_axis_points_ahead_in_the_file_the_cab_is_in_front_and_the_lamp_on_the_left(tmp_path, forward):
     pickup(forward).export(folder_with(tmp_path / "own", entry(forward=forward)) / "pickup.glb")
     mesh = Library(tmp_path / "own").mesh(replace(CAR, dimensions_hwl_m=(1.6, 1.9, 4.5)), "default")
@@ -89,7 +97,7 @@ def test_a_model_is_seen_where_its_actor_stands_in_its_own_colours(tmp_path):
 
 def test_a_texture_colours_each_triangle_and_paint_changes_with_the_actor(tmp_path):
     plate = trimesh.creation.box(SIZE[::-1])
-    plate.vertices = plate.vertices @ np.array(AXES["+z"], float)
+    plate.vertices = np.stack(GLTF["+z"](*plate.vertices.T), axis=1)
     uv = np.stack([np.where(plate.vertices[:, 2] > 0, 0.99, 0.01), np.full(len(plate.vertices), 0.5)], 1)
     picture = Image.new("RGB", (64, 8), (255, 0, 0))
     picture.paste((0, 0, 255), (32, 0, 64, 8))  # the front half of the file's z is blue
