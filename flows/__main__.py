@@ -227,14 +227,17 @@ def mine(
 def render(
     out: Out = Path("runs/render"), mined: Mined = None, count: Count = 24, preset: Preset = None, config: File = None,
     set_: Set = None, simulator: Simulator = None,
-    gallery: Annotated[bool, typer.Option("--gallery", help="A street of each kind under every sky")] = False,
+    gallery: Annotated[bool, typer.Option("--gallery", help="Instead: a street of each kind under every sky")] = False,
 ) -> None:  # fmt: skip
     """Labelled frames from the simulator: re-created failures, or random streets. Writes a contact sheet to look at.
 
     Example: python -m flows render --failures runs/mine --out runs/render
+    Or: python -m flows render --gallery --out runs/gallery
     """
     from flows.single import gallery_once, render_once
 
+    if gallery and mined is not None:
+        raise InputError("--gallery", "it shows streets of its own, no failures", "leave --failures out")
     settings = resolve(preset, config, {"simulator.address": simulator}, set_)
     typer.echo(gallery_once(settings, out) if gallery else render_once(settings, mined, count, out))
 

@@ -115,9 +115,15 @@ def render_once(config: CampaignConfig, mined: Path | None, count: int, out: Pat
 def gallery_once(config: CampaignConfig, out: Path) -> str:
     """One street of each kind under every sky: out/gallery.png, places side by side, skies one below the other."""
     simulator, camera = config.simulator, stand_in_camera(640, 192)
+    if simulator.uses_carla:
+        problem = "CARLA's towns are not kinds of places, and it has no snow"
+        raise InputError("--gallery", problem, "leave --simulator out, or render random streets: --count 24")
     mix = {**CATEGORY_MIX, "motorcyclist": 0.04, "bus": 0.03, "van": 0.06}
     jobs = GalleryJobs(mix, camera, simulator.street, config.loop.seed)
     report = render(jobs, out, simulator, name="gallery")
+    if report.used < report.jobs:  # the sheet's rows would shift
+        problem = f"{report.jobs - report.used} of {report.jobs} cells could not be built"
+        raise InputError(out, problem, "choose another --out, and --set loop.seed=1")
     sheet = contact_sheet(report.dataset, out / "gallery.png", columns=len(PLACES), rows=len(SKIES), cell_px=480)
     return f"{report.used} of {report.jobs} cells; skies from above: {', '.join(SKIES)}\nlook at: {sheet}"
 

@@ -34,7 +34,7 @@ class GalleryJobs:
         """`mix` are the shares of the categories; `camera` is one with its width and height in px."""
         self.categories = tuple(mix)
         self._camera, self._seed = camera, seed
-        self._street = street.model_copy(update={"category_mix": mix})
+        self._street = street.model_copy(update={"category_mix": mix, "maps": ()})  # a column is a kind of place
 
     def __len__(self) -> int:
         return len(SKIES) * len(PLACES)

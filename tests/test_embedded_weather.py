@@ -5,7 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dataset.errors import InputError
 from dataset.schema import Camera
+from flows.settings import resolve
+from flows.single import gallery_once
 from simulator.embedded.backend import EmbeddedBackend
 from simulator.embedded.glare import with_glare
 from simulator.embedded.mesh import Mesh, join
@@ -40,6 +43,17 @@ def test_snow_whitens_the_ground_but_neither_walls_nor_labels():
     assert np.array_equal(bare.instance, snowy.instance)
     assert np.array_equal(bare.semantic, snowy.semantic)
     assert np.array_equal(bare.depth_m, snowy.depth_m)
+
+
+def test_snow_that_lies_is_not_wet():
+    world = build_world(ground(), [])
+    dry, wet = (
+        trace(world, CAMERA, sky_of(Environment(30, 180, 1.0, snow=1.0, wetness=wetness), 0), Quality(), 1)
+        for wetness in (0.0, 0.6)
+    )
+    white = dry.albedo[140:190].mean(axis=2) > 0.7
+    assert white.mean() > 0.3
+    assert np.abs(wet.albedo - dry.albedo)[140:190][white].max() < 0.05
 
 
 def test_flakes_fall_before_what_is_far_and_not_before_what_is_near():
@@ -79,6 +93,13 @@ def test_the_gallery_shows_the_same_street_under_every_sky():
         assert {scene.place.kind for scene in of_place} == {kind}
         assert len({(scene.actors, scene.place, scene.seed) for scene in of_place}) == 1
         assert [scene.environment for scene in of_place] == list(SKIES.values())
+
+
+def test_the_gallery_is_the_embedded_simulators(tmp_path):
+    carla = resolve("smoke", flags={"simulator.address": "carla://127.0.0.1:2000"})
+    with pytest.raises(InputError, match="not kinds of places"):
+        gallery_once(carla, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_snowy_scene_is_told_so_and_renders():

@@ -214,8 +214,8 @@ class TrainConfig(_Frozen):
     augment: AugmentConfig = AugmentConfig()
     precision: Precision = Field(
         default="auto",
-        description="auto: bf16 where the device computes it natively (CUDA, AVX-512 BF16, AMX), else fp32. What is "
-        "trained also detects so.",
+        description="auto: bf16 where the device computes it natively (CUDA, AVX-512 BF16, AMX), else fp32. "
+        "Detecting follows the same setting.",
     )
     accelerator: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto: CUDA when there is a GPU.")
     compile: bool = Field(

@@ -47,7 +47,8 @@ class Detector:
     def load(path: Path, device: str | None = None, *, calibrated: bool = False) -> "Detector":
         """From a checkpoint that `train` wrote, or an .onnx file that `export` wrote.
 
-        It computes with the precision that it was trained with; an .onnx file in float32.
+        It computes with the `precision` that its training was set to ("auto": what pays on the device that detects);
+        an .onnx file in float32.
         device: "cuda" or "cpu", by default the GPU where there is one. calibrated: turn scores into probabilities
         with what `evaluate --fit-calibration` left beside the file.
         """

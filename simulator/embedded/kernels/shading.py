@@ -98,6 +98,7 @@ def surface_at(
         shine = 2.0 * sky.signal_level * wp.min(material.emission, 2.0)
     out.emission = out.color * shine
 
+    cover = float(0.0)  # of snow
     if sky.snow > 0.0 and out.flat_normal[2] > SNOW_SLIDES_OFF:
         drift = fractal_noise(wp.uint32(91), wp.vec2(position[0], position[1]) * 0.55, 3)
         lying = 1.9 * sky.snow * wp.smoothstep(SNOW_SLIDES_OFF, 0.75, out.flat_normal[2]) - 0.45 + 0.5 * drift
@@ -116,7 +117,7 @@ def surface_at(
         water = wp.clamp(
             0.35 + 1.1 * fractal_noise(wp.uint32(57), wp.vec2(position[0], position[1]) * 0.3, 3), 0.0, 1.0
         )
-        film = sky.wetness * (0.45 + 0.55 * water)
+        film = sky.wetness * (0.45 + 0.55 * water) * (1.0 - cover)
         puddle = wp.smoothstep(0.62, 0.85, film)
         out.color = out.color * (1.0 - 0.5 * film)
         out.roughness = wp.lerp(wp.lerp(out.roughness, 0.25, film), 0.02, puddle)
