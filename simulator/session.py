@@ -115,13 +115,13 @@ def render_scenes(
     out = Path(out)
     limits = limits or LabelLimits()
     asked = {
-        "key": key,
         "jobs": len(jobs),
         "first_scene": _first_scene(jobs),
         "attempts": attempts,
         "image_format": image_format,
         "limits": limits.model_dump(),
         "categories": list(jobs.categories),
+        "key": key,  # the last: what the others say is plainer
     }
     _claim(out, asked)
     if not (out / "meta.json").exists():

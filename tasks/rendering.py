@@ -12,6 +12,7 @@ from prefect.concurrency.sync import concurrency
 from prefect.context import get_run_context
 from prefect.exceptions import MissingContextError, ObjectNotFound
 
+from dataset.errors import InputError
 from simulator.assets.library import Library
 from simulator.assets.manifest import digest
 from simulator.carla.anchors import map_of
@@ -20,19 +21,23 @@ from simulator.carla.pool import servers_of
 from simulator.carla.probe import require_a_server
 from simulator.carla.supervise import SupervisedCarla
 from simulator.embedded.backend import EmbeddedBackend
-from simulator.jobs import Jobs
+from simulator.jobs import Jobs, RecreationJobs
 from simulator.session import SessionReport, render_scenes
 from tasks.config import SimulatorConfig
 from tasks.log import say
-from tasks.steps import code_digest
+from tasks.steps import code_digest, digest_of, file_digest
 
 TIMEOUTS = ("connect_timeout_s", "rpc_timeout_s", "load_timeout_s", "image_timeout_s")
 CARLA_BATCH = 8  # scenes that a slot is held for: taking one costs about as much as a scene
 
 
 def render(jobs: Jobs, folder: Path, config: SimulatorConfig, name: str = "synthetic") -> SessionReport:
-    """Render into a data set, in as many processes as configured. With CARLA, what was lost and tried again is told."""
-    session = partial(render_scenes, jobs, folder, limits=config.limits, attempts=config.attempts, name=name)
+    """Render into a data set, in as many processes as configured. With CARLA, what was lost and tried again is told.
+
+    A folder whose frames come of other settings, models, maps or code is refused: InputError.
+    """
+    key = digest_of(inputs_of(config, recreated=isinstance(jobs, RecreationJobs)))
+    session = partial(render_scenes, jobs, folder, limits=config.limits, attempts=config.attempts, key=key, name=name)
     if not config.uses_carla:
         if config.models is not None:
             Library(config.models).require_all()
@@ -87,7 +92,8 @@ def slots(config: SimulatorConfig) -> Callable[[], AbstractContextManager[object
 def inputs_of(config: SimulatorConfig, recreated: bool) -> dict[str, object]:
     """What of the simulator decides a picture. recreated: of a failure, else a random street.
 
-    Which servers render, and how they are watched over, does not; that it is CARLA does.
+    Which servers render, and how they are watched over, does not; that it is CARLA does. Models and maps count by what
+    is in their files. Raises InputError for a map that cannot be read.
     """
     unused = {"workers", "address", "supervision", "models", *({"street"} if recreated else ())}
     settings = config.model_dump(mode="json", exclude=unused | ({"device"} if config.uses_carla else {"carla"}))
@@ -97,7 +103,16 @@ def inputs_of(config: SimulatorConfig, recreated: bool) -> dict[str, object]:
         settings["models"] = digest(config.models)
     if not recreated:
         settings["recreate"] = {name: settings["recreate"][name] for name in ("casting", "camera")}
+        settings["maps"] = [_map_digest(path) for path in config.street.maps]
     return {
         "simulator": settings,
         "code": code_digest("simulator", "dataset"),
     }
+
+
+def _map_digest(path: Path) -> str:
+    try:
+        return file_digest(path)
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror})"
+        raise InputError(f"simulator.street.maps, {path}", problem, "name an OpenDRIVE file (.xodr)") from None
