@@ -41,7 +41,8 @@ def camera(
 ) -> None:
     """Fit the simulator's camera to real frames taken by day: brightness, contrast, colour, blur, noise, horizon.
 
-    Writes camera.yaml for --config of the other verbs, and a sheet to look at: real, as before, as fitted.
+    Writes camera.yaml for --config of the other verbs, and a sheet to look at: real, as before, as fitted. Frames that
+    have cameras of their own keep them: data.camera is written only where there are none.
 
     Example: python -m flows camera --data kitti:KITTI --out runs/camera --set simulator.max_width_px=640
     """
@@ -79,12 +80,23 @@ def camera_once(config: "CampaignConfig", out: Path, frames: int, streets: int, 
     told = (
         f"{config.data.train}: {len(real.pictures)} frames at {width_px} px width, {pose.objects} boxes on the ground"
     )
-    write_settings(out / "camera.yaml", told, width_px, pose, found)
+    kept = _kept(config, pose)
+    write_settings(out / "camera.yaml", told, width_px, pose, found, with_camera=kept is None)
     _sheet(out / "camera.png", real.pictures, light, found)
     horizon = f"horizon at {pose.horizon_share:.3f} of the height, camera {pose.camera.height_m:.2f} m over the ground"
     missed = "".join(f"\n{name} lies at the end of what the simulator's camera can do" for name in found.missed)
+    camera = f"\ndata.camera is not written: {kept}" if kept else ""
     files = f"settings: {out / 'camera.yaml'}\nlook at: {out / 'camera.png'}"
-    return f"{told}\n{text(_table(found))}{horizon}{missed}\n{files}"
+    return f"{told}\n{text(_table(found))}{horizon}{missed}{camera}\n{files}"
+
+
+def _kept(config: "CampaignConfig", pose: "Pose") -> str | None:
+    """Why the data keeps the cameras it has; None where it is to take the fitted one. data.camera is every frame's."""
+    if config.data.train.startswith("store:"):
+        return "a store keeps the cameras it was made with"
+    if pose.calibrated and config.data.camera is None:
+        return "the frames have cameras of their own"
+    return None
 
 
 def _table(found: "Fitted") -> Table:
@@ -97,12 +109,13 @@ def _table(found: "Fitted") -> Table:
     return table
 
 
-def write_settings(path: Path, told: str, width_px: int, pose: "Pose", found: "Fitted") -> None:
-    """Settings for --config, written aside and renamed."""
+def write_settings(path: Path, told: str, width_px: int, pose: "Pose", found: "Fitted", *, with_camera: bool) -> None:
+    """Settings for --config, written aside and renamed; with_camera: data.camera among them."""
     import yaml
 
+    camera = {"camera": {name: round(float(value), 4) for name, value in vars(pose.camera).items()}}
     values: dict[str, Any] = {
-        "data": {"camera": {name: round(float(value), 4) for name, value in vars(pose.camera).items()}},
+        **({"data": camera} if with_camera else {}),
         "simulator": {
             "max_width_px": width_px,
             "street": {"pitch_jitter_deg": round(pose.pitch_jitter_deg, 3)},

@@ -123,11 +123,14 @@ def import_source(spec: str, folder: Path, config: DataConfig, known: tuple[str,
     """Read and validate a data set into a store at `folder`, anew each time.
 
     known: categories, in their order, that it must share with the data or the detector it is used with.
+    Raises InputError for bad data, and where writing to `folder` would delete it.
     """
     if not spec:
         raise InputError("data.train", "no data set is named", f"pass --data with one of {', '.join(FORMATS)}")
+    kind, _, place = spec.partition(":")
+    if Path(place.partition("?")[0]).resolve().is_relative_to(folder.resolve()):
+        raise InputError(spec, f"lies in {folder}, which is written anew", "choose another folder for the result")
     shutil.rmtree(folder, ignore_errors=True)
-    kind = spec.partition(":")[0]
     if kind == "store":
         camera = Camera(**config.camera.model_dump()) if config.camera else None
         stored, _ = open_source(

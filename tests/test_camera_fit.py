@@ -24,6 +24,8 @@ from simulator.ground import AssumedCamera
 from simulator.projection import horizon_row_px, project
 from simulator.randomise import RandomisationConfig
 from simulator.scene import CameraResponse
+from tasks.data import import_source
+from tests.test_dataset_readers import CAR, coco, kitti
 
 WIDTH, HEIGHT = 160, 96
 
@@ -139,12 +141,57 @@ def test_the_verb_leaves_settings_and_a_sheet_of_real_neutral_and_fitted_picture
     told = camera_once(config, tmp_path / "out", frames=4, streets=4, seed=0)
     assert "4 frames" in told and "0 boxes" in told
     written = resolve(file=tmp_path / "out" / "camera.yaml")  # what every verb reads
-    assert written.simulator.max_width_px == WIDTH and written.data.camera is not None
+    assert written.simulator.max_width_px == WIDTH
+    assert written.data.camera is None and "a store keeps the cameras" in told
+    assert len(import_source(config.data.train, tmp_path / "again", written.data)) == 4  # it can be used with its data
     low, high = written.simulator.randomisation.noise_sigma
     assert low < high and (low, high) != RandomisationConfig().noise_sigma
     sheet = np.asarray(Image.open(tmp_path / "out" / "camera.png")).astype(float)
     real, neutral, fitted = (row.mean() for row in np.array_split(sheet, 3))
     assert abs(fitted - real) < 0.7 * abs(neutral - real)
+
+
+def fitted_to(monkeypatch, spec: str, pictures: list[Path], out: Path) -> tuple[str, Dataset]:
+    """What the verb tells of a data set of such pictures, and the data set read with the settings that it wrote."""
+    for index, path in enumerate(pictures):
+        Image.fromarray(develop(light(index), SETTINGS[0], index)).save(path)
+    monkeypatch.setattr("simulator.camera_fit.light.street_light", lambda *_, **__: [light(i) for i in range(4)])
+    told = camera_once(resolve(flags={"data.train": spec}), out, frames=4, streets=4, seed=0)
+    return told, import_source(spec, out / "again", resolve(file=out / "camera.yaml").data)
+
+
+def test_frames_that_differ_in_their_calibration_keep_it_under_the_written_settings(monkeypatch, tmp_path: Path):
+    focal_px = {f"{i:06d}": (150.0, 180.0)[i % 2] for i in range(4)}
+    calib = {name: f"P2: {f} 0 80 0 0 {f} 48 0 0 0 1 0\n" for name, f in focal_px.items()}
+    spec = kitti(tmp_path, dict.fromkeys(focal_px, CAR), calib)
+    pictures = [tmp_path / "training" / "image_2" / f"{name}.png" for name in focal_px]
+    told, read = fitted_to(monkeypatch, spec, pictures, tmp_path / "out")
+    assert "the frames have cameras of their own" in told
+    assert [frame.camera.fx_px for frame, _ in read.stream() if frame.camera] == list(focal_px.values())
+
+
+def test_frames_without_a_camera_take_the_fitted_one(monkeypatch, tmp_path: Path):
+    images = [{"id": i, "file_name": f"images/{i}.png", "width": WIDTH, "height": HEIGHT} for i in range(4)]
+    spec = coco(tmp_path, [], images)
+    told, read = fitted_to(monkeypatch, spec, [tmp_path / one["file_name"] for one in images], tmp_path / "out")
+    assumed = AssumedCamera().camera(WIDTH, HEIGHT)
+    assert "not written" not in told
+    assert [frame.camera.fx_px for frame, _ in read.stream() if frame.camera] == pytest.approx([assumed.fx_px] * 4)
+
+
+def test_a_store_that_lies_where_the_result_is_written_is_not_deleted(tmp_path: Path):
+    with DatasetWriter(tmp_path / "out" / "data", ["car"], "few") as writer:
+        writer.add(Frame("f0", "none.png", WIDTH, HEIGHT, "g"), Objects.none())
+    spec = f"store:{tmp_path}/out/../out/data"
+    for folder in (tmp_path / "out" / "data", tmp_path / "out"):
+        with pytest.raises(InputError, match=r"lies in .* which is written anew"):
+            import_source(spec, folder, resolve().data)
+    assert len(Dataset.open(tmp_path / "out" / "data")) == 1
+
+
+def test_a_data_set_without_frames_has_no_camera_to_fit():
+    with pytest.raises(InputError, match="holds no frame"):
+        fit_pose(iter([]), Casting(("car",), CastingConfig()), AssumedCamera())
 
 
 def test_frames_of_the_night_and_of_other_sizes_are_left_out_and_too_few_are_an_error(tmp_path: Path):

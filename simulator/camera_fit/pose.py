@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dataset.errors import InputError
 from dataset.schema import Camera, Frame, Objects
 from simulator.casting import Casting
 from simulator.ground import AssumedCamera, Evidence, evidence, plane
@@ -29,6 +30,7 @@ class Pose:
     height_px: int
     objects: int  # that told; without any the camera is as assumed
     pitch_jitter_deg: float
+    calibrated: bool  # some frames tell a camera of their own
 
     @property
     def horizon_share(self) -> float:
@@ -37,8 +39,13 @@ class Pose:
 
 
 def fit_pose(frames: Iterable[tuple[Frame, Objects]], casting: Casting, assumed: AssumedCamera) -> Pose:
-    """Intrinsics are the frames' own, or assumed; pictures of the most common size count, the others are left out."""
+    """Intrinsics are the frames' own, or assumed; pictures of the most common size count, the others are left out.
+
+    Raises InputError where there is no frame.
+    """
     pairs = list(frames)
+    if not pairs:
+        raise InputError("the data set", "holds no frame", "name one that does, see its meta.json")
     sizes = [(frame.width_px, frame.height_px) for frame, _ in pairs]
     size = max(dict.fromkeys(sizes), key=sizes.count)
     alike = [pair for pair, one in zip(pairs, sizes, strict=True) if one == size]
@@ -48,7 +55,8 @@ def fit_pose(frames: Iterable[tuple[Frame, Objects]], casting: Casting, assumed:
     rows = [row for one in told for row in one]
     height_m, pitch_deg = plane(rows, camera.height_m, camera.pitch_deg, HEIGHT_SD_M, PITCH_SD_DEG)
     camera = replace(camera, height_m=height_m, pitch_deg=pitch_deg)
-    return Pose(camera, *size, len(rows), _pitch_jitter_deg(camera, told))
+    calibrated = any(frame.camera is not None for frame, _ in pairs)
+    return Pose(camera, *size, len(rows), _pitch_jitter_deg(camera, told), calibrated)
 
 
 def _pitch_jitter_deg(camera: Camera, told: list[list[Evidence]]) -> float:
