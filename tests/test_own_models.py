@@ -8,7 +8,7 @@ import pytest
 import trimesh
 import yaml
 from PIL import Image
-from trimesh.visual import TextureVisuals
+from trimesh.visual import ColorVisuals, TextureVisuals
 from trimesh.visual.material import PBRMaterial
 
 from dataset.errors import InputError
@@ -134,6 +134,10 @@ def test_bad_folders_are_told_by_file_and_remedy(tmp_path):
         Library(folder_with(tmp_path / "b", entry(file="car.fbx")))
     with pytest.raises(InputError, match=r"pickup\.glb: no such file"):
         Library(folder_with(tmp_path / "c", entry()))
+    pickup().export(tmp_path / "pickup.glb")
+    for outside in ("../pickup.glb", str(tmp_path / "pickup.glb")):
+        with pytest.raises(InputError, match=r"pickup\.glb: lies outside the folder"):
+            Library(folder_with(tmp_path / "c", entry(file=outside)))
     folder = folder_with(tmp_path / "d", entry(forward="+x"))
     pickup("+z").export(folder / "pickup.glb")
     with pytest.raises(InputError, match=r"with \+x ahead, which is not the shape"):
@@ -143,3 +147,32 @@ def test_bad_folders_are_told_by_file_and_remedy(tmp_path):
     with pytest.raises(InputError, match="does not load"):
         Library(folder).require_all()
     assert digest(folder) != before
+
+
+def test_a_material_to_paint_that_the_file_lacks_is_told_beside_those_it_has(tmp_path):
+    folder = folder_with(tmp_path / "own", entry(paint=["body", "bdy"]))
+    pickup().export(folder / "pickup.glb")
+    with pytest.raises(InputError, match=r"pickup\.glb: has no material 'bdy'; its materials: body, cab, lamp"):
+        Library(folder).require_all()
+
+
+def test_a_vertex_that_is_no_number_is_refused(tmp_path):
+    scene = pickup()
+    lamp = list(scene.geometry.values())[-1]
+    lamp.vertices[3] = np.nan
+    folder = folder_with(tmp_path / "own", entry())
+    scene.export(folder / "pickup.glb")
+    with pytest.raises(InputError, match="is not the shape of"):
+        Library(folder).require_all()
+
+
+def test_vertex_colours_count_in_a_part_that_has_no_material(tmp_path):
+    plate = trimesh.creation.box(SIZE[::-1])
+    plate.vertices = np.stack(GLTF["+z"](*plate.vertices.T), axis=1)
+    colours = np.where(plate.vertices[:, 2:] > 0, [0, 0, 255, 255], [255, 0, 0, 255]).astype(np.uint8)
+    plate.visual = ColorVisuals(plate, vertex_colors=colours)
+    folder = folder_with(tmp_path / "own", entry())
+    plate.export(folder / "pickup.glb")
+    mesh = Library(folder).mesh(CAR, "default")
+    assert mesh is not None
+    assert centre_of(mesh, 2)[0] > 1 > -1 > centre_of(mesh, 0)[0]

@@ -1,8 +1,8 @@
 """A GLB or glTF file as a Mesh of the renderer: its triangles, and colours in place of its textures.
 
 The renderer knows materials by triangle and no pictures: a texture gives each triangle the colour at its middle,
-rounded so that a model has some dozens of materials. Vertex colours count in the same way. Light sources, animation
-and skinning are not read.
+rounded so that a model has some dozens of materials. Vertex colours count in the same way in a part that has no
+material; where it has one they are not read, nor are light sources, animation and skinning.
 """
 
 from dataclasses import replace
@@ -60,7 +60,8 @@ AXES = {
 def read_model(path: Path, model: Model) -> tuple[Mesh, frozenset[int]]:
     """The mesh at the manifest's size in the model frame (x forward, y left, z up), and its paintable materials.
 
-    Raises InputError for a file that does not load, is too large, or whose proportions are not the manifest's.
+    Raises InputError for a file that does not load, is too large, lacks a material that the manifest paints, or whose
+    proportions are not the manifest's.
     """
     try:
         scene = trimesh.load(path, force="scene")
@@ -70,6 +71,10 @@ def read_model(path: Path, model: Model) -> tuple[Mesh, frozenset[int]]:
     faces = sum(len(part.faces) for part in parts)
     if not 0 < faces <= MOST_FACES:
         raise InputError(path, f"has {faces} triangles, 1 to {MOST_FACES} can be taken", "decimate it in a modeller")
+    names = {_name(part) for part in parts} - {""}
+    if unknown := [name for name in model.paint if name not in names]:
+        problem = f"has no material {unknown[0]!r}; its materials: {', '.join(sorted(names)) or 'none that has a name'}"
+        raise InputError(path, problem, "mend `paint` in models.yaml")
     vertices, corners, materials = [], [], []
     paintable: set[Material] = set()
     for part in parts:
@@ -158,7 +163,7 @@ def _require_proportions(path: Path, vertices_m: np.ndarray, model: Model) -> No
     """The axis that points ahead is easily mistaken; a car that is wider than long tells so."""
     length, width, height = np.ptp(vertices_m, axis=0)
     stretch = np.array(model.size_hwl_m) / np.maximum([height, width, length], 1e-9)
-    if stretch.max() / stretch.min() > LARGEST_STRETCH:
+    if not stretch.max() / stretch.min() <= LARGEST_STRETCH:  # nor where a vertex is no number
         raise InputError(
             path,
             f"is {height:.3g} x {width:.3g} x {length:.3g} (h, w, l) with {model.forward} ahead, "

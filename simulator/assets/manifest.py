@@ -98,6 +98,9 @@ def read_manifest(folder: Path) -> Manifest:
         where = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{path}, {where}", f"{first['msg']}, found {first['input']!r}", EXAMPLE) from None
     for model in manifest.models:
+        if not (folder / model.file).parent.resolve().is_relative_to(folder.resolve()):
+            problem = "lies outside the folder, whose files alone decide what is rendered anew"
+            raise InputError(f"{path}, {model.file}", problem, "copy or link the file into the folder")
         if not (folder / model.file).is_file():
             raise InputError(f"{path}, {model.file}", "no such file", "mend the name; it counts from the folder")
     return manifest
