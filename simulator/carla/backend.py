@@ -133,10 +133,10 @@ class CarlaBackend:
             )
         kept = [
             i
-            for i, (model, ground) in enumerate(zip(chosen, spot.ground_m, strict=True))
-            if model is not None and ground is not None
+            for i, (model, lift) in enumerate(zip(chosen, spot.lift_m, strict=True))
+            if model is not None and lift is not None
         ]
-        standing = tuple(replace(actors[i], lift_m=actors[i].lift_m + (spot.ground_m[i] or 0.0)) for i in kept)
+        standing = tuple(replace(actors[i], lift_m=actors[i].lift_m + (spot.lift_m[i] or 0.0)) for i in kept)
         request = scene.request
         if request is not None:
             request = replace(request, actor_index=kept.index(request.actor_index))

@@ -19,10 +19,10 @@ MAX_TARGET_STEP_M, MAX_TARGET_RISE = 0.05, 0.004
 
 @dataclass(frozen=True)
 class Spot:
-    """A scene's place: where its level frame lies, and how far over that frame's ground each actor's own ground is."""
+    """A scene's place: where its level frame lies, and how far its actors are lifted to stand on the ground."""
 
     anchor: Anchor
-    ground_m: tuple[float | None, ...]  # by actor; None where something else stands there
+    lift_m: tuple[float | None, ...]  # by actor; None where something else stands there
 
 
 def find_spot(
@@ -42,7 +42,12 @@ def find_spot(
             if rise is None or abs(rise) > allowed or looker.hidden(anchor, scene, replace(actor, lift_m=rise)):
                 continue
         ground = [looker.ground_m(anchor, actor.x_m, actor.z_m) for actor in actors]
-        return Spot(anchor, tuple(None if g is None or abs(g) > MAX_STEP_M else g for g in ground))
+        # Who was drawn on this very map has its slopes and kerbs in his lift already.
+        lifts = ground if scene.place.map is None else [None if g is None else 0.0 for g in ground]
+        return Spot(
+            anchor,
+            tuple(None if g is None or abs(g) > MAX_STEP_M else lift for g, lift in zip(ground, lifts, strict=True)),
+        )
     return None
 
 
