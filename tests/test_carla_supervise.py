@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 
 from dataset.errors import InputError
 from dataset.schema import Camera
+from simulator.carla.capture_process import CaptureProcess
 from simulator.carla.config import CarlaConfig
 from simulator.carla.errors import ForeignError
 from simulator.carla.losses import losses_by_kind
@@ -24,7 +26,7 @@ from simulator.carla.pool import Pool, servers_of
 from simulator.carla.supervise import SupervisedCarla
 from simulator.carla.supervision import SupervisionConfig
 from simulator.recreate import NotRecreatable
-from simulator.scene import Actor, Scene, SceneCamera
+from simulator.scene import Actor, MapSpot, Place, Scene, SceneCamera
 from simulator.session import render_scenes
 from tests.block_backend import render_blocks
 from tests.carla_fakes import CLIENT, FAKES, FakeServer
@@ -92,6 +94,15 @@ def test_a_picture_comes_whole_through_the_capture_process(carla):
     kept = shown.rgb.copy()
     backend.render(scene(4))
     assert np.array_equal(shown.rgb, kept), "a picture must not change when the next one is taken"
+
+
+def test_a_scene_on_a_map_has_time_for_the_map_to_load(carla, monkeypatch):
+    limits_s: list[float] = []
+    monkeypatch.setattr(CaptureProcess, "render", lambda _, shown, limit_s: limits_s.append(limit_s))
+    backend = carla.backend(scene_timeout_s=3.0)
+    backend.render(scene())
+    backend.render(replace(scene(), place=Place(map=MapSpot("Town03.xodr", 0.0, 0.0, 0.0, 0.0))))
+    assert limits_s == [3.0, 3.0 + CarlaConfig().load_timeout_s]
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ class SupervisedCarla:
             try:
                 capture = self._client_of(claim)
                 try:
-                    render = capture.render(scene, self._scene_limit_s)
+                    render = capture.render(scene, self._limit_s(scene))
                 finally:
                     claim.add_map_loads(capture.new_map_loads())
             except Lost as lost:
@@ -107,9 +107,9 @@ class SupervisedCarla:
             "look at the servers' logs; restart them, or raise simulator.supervision.tries",
         )
 
-    @property
-    def _scene_limit_s(self) -> float:
-        return self._supervision.scene_timeout_s + (self._config.load_timeout_s if self._config.maps else 0.0)
+    def _limit_s(self, scene: Scene) -> float:
+        may_load = bool(self._config.maps) or scene.place.map is not None
+        return self._supervision.scene_timeout_s + (self._config.load_timeout_s if may_load else 0.0)
 
     def _server(self, scene: Scene) -> Claim:
         """A server that answers, held by us. Raises InputError when there is none in time."""
