@@ -130,6 +130,15 @@ class SimulatorConfig(Settings):
     def uses_carla(self) -> bool:
         return self.address != EMBEDDED
 
+    @property
+    def carla_shown(self) -> CarlaConfig:
+        """`carla`, with the maps of the streets where it names none.
+
+        Else what lies on no map would be shown on the one that its server happens to have loaded.
+        """
+        maps = self.carla.maps or tuple(dict.fromkeys(file.stem for file in self.street.maps))
+        return self.carla.model_copy(update={"maps": maps})
+
 
 class RefiningConfig(RefinerConfig):
     """What makes a cycle's renders look more real: a further arm trains on them, so that the campaign shows its worth.

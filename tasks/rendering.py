@@ -47,12 +47,12 @@ def render(jobs: Jobs, folder: Path, config: SimulatorConfig, name: str = "synth
         )
     servers = servers_of(config.address)
     require_a_server(servers, config.supervision.server_timeout_s)
-    losses = folder / LOSSES
+    losses, carla = folder / LOSSES, config.carla_shown
     report = session(
-        backend_factory=partial(SupervisedCarla, config.address, config.carla, config.supervision, losses=losses),
+        backend_factory=partial(SupervisedCarla, config.address, carla, config.supervision, losses=losses),
         workers=config.workers or len(servers),
         batch=CARLA_BATCH,
-        together=partial(map_of, maps=config.carla.maps) if config.carla.maps or config.street.maps else None,
+        together=partial(map_of, maps=carla.maps) if carla.maps else None,
         slot=slots(config),
     )
     if lost := losses_by_kind(losses):
@@ -98,7 +98,7 @@ def inputs_of(config: SimulatorConfig, recreated: bool) -> dict[str, object]:
     unused = {"workers", "address", "supervision", "models", *({"street"} if recreated else ())}
     settings = config.model_dump(mode="json", exclude=unused | ({"device"} if config.uses_carla else {"carla"}))
     if config.uses_carla:
-        settings["carla"] = config.carla.model_dump(mode="json", exclude=set(TIMEOUTS))
+        settings["carla"] = config.carla_shown.model_dump(mode="json", exclude=set(TIMEOUTS))
     elif config.models is not None:
         settings["models"] = digest(config.models)
     if not recreated:

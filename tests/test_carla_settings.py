@@ -5,7 +5,11 @@ from typer.testing import CliRunner
 
 import flows.__main__ as command_line
 from dataset.errors import InputError
+from dataset.schema import Camera
 from flows.settings import resolve
+from simulator.carla.config import CarlaConfig
+from simulator.scene import Place, Scene, SceneCamera
+from tasks import rendering
 from tasks.config import SimulatorConfig
 from tasks.rendering import inputs_of
 from tasks.steps import digest_of
@@ -39,6 +43,26 @@ def test_carlas_maps_decide_its_pictures_and_no_others():
     maps = {"carla": {"maps": ["Town03"]}}
     assert digest(**CARLA, **maps) != digest(**CARLA)
     assert digest(**maps) == digest()
+
+
+def test_streets_of_a_map_have_what_lies_on_none_shown_on_the_same_towns(tmp_path, monkeypatch):
+    for name in ("Town03", "Town01"):
+        (tmp_path / f"{name}.xodr").write_text(name)
+    files = [str(tmp_path / f"{name}.xodr") for name in ("Town03", "Town01", "Town03")]
+    shown = SimulatorConfig.model_validate({**CARLA, "street": {"maps": files}})
+    assert shown.carla_shown.maps == ("Town03", "Town01")
+    named = shown.model_copy(update={"carla": CarlaConfig(maps=("Town07",))})
+    assert named.carla_shown.maps == ("Town07",)
+    asked = []
+    monkeypatch.setattr(rendering, "require_a_server", lambda *_: None)
+    monkeypatch.setattr(rendering, "render_scenes", lambda *_, **given: asked.append(given))
+    rendering.render([], tmp_path, shown)  # type: ignore[arg-type]
+    (given,) = asked
+    scene = Scene(SceneCamera(Camera(700, 700, 320, 100), 640, 200), place=Place(seed=3))
+    assert given["together"](scene) in ("Town03", "Town01")
+    given["backend_factory"]().close()
+    assert given["backend_factory"].args[1].maps == ("Town03", "Town01")
+    assert digest_of(inputs_of(shown, recreated=True)) != digest(**CARLA)
 
 
 @pytest.mark.parametrize(
