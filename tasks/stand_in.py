@@ -34,19 +34,19 @@ def render_stand_in(campaign: Campaign) -> Step:
         blur_px=(0.6, 1.1),
         jpeg_quality=(60, 80),
     )
+    # Another simulator, models and towns may answer its failures: what stands in for the real world stays what it is.
+    street = config.simulator.street.model_copy(update={"maps": ()})
+    embedded = config.simulator.model_copy(update={"address": EMBEDDED, "models": None, "street": street})
     jobs = RandomJobs(
         settings.frames,
         tuple(CATEGORY_MIX),
         [stand_in_camera(settings.width_px, settings.height_px)],
-        config.simulator.street.model_copy(update={"category_mix": CATEGORY_MIX, "asset_set": "stand-in"}),
+        embedded.street.model_copy(update={"category_mix": CATEGORY_MIX, "asset_set": "stand-in"}),
         randomisation,
         seed=settings.seed,
         cycle=0,
         source="stand-in",
     )
-
-    # Another simulator may answer its failures: what stands in for the real world stays what it is.
-    embedded = config.simulator.model_copy(update={"address": EMBEDDED, "models": None})
 
     def work(folder: Path) -> str:
         return render(jobs, folder / "store", embedded, name="stand-in").dataset.digest
