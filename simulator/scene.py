@@ -178,6 +178,6 @@ class Scene:
 
 
 def _place(raw: dict[str, Any]) -> Place:
-    spot: Any = raw["map"]
+    spot: Any = raw.get("map")  # scenes saved before there were maps have none
     fields: dict[str, Any] = raw | {"map": None if spot is None else MapSpot(**spot)}
     return Place(**fields)

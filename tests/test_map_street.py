@@ -14,7 +14,7 @@ from simulator.map_street import draw_spot, level_from_map, stand_on_map, yaw_fr
 from simulator.opendrive.lane_points import lane_points_of
 from simulator.random_street import RandomStreetConfig, random_scene
 from simulator.randomise import RandomisationConfig
-from simulator.scene import MapSpot, Scene
+from simulator.scene import MapSpot, Scene, SceneCamera
 
 LANE = """<lane id="{id}" type="{kind}"><width sOffset="0" a="{width}" b="0" c="0" d="0"/>
 <roadMark sOffset="0" type="solid" color="standard" width="0.15"/></lane>"""
@@ -61,6 +61,21 @@ def test_lanes_are_driven_on_the_right_and_have_their_widths(tmp_path):
     same_way = np.cos(points.heading_rad - np.pi / 4) > 0
     driving = points.kind == "driving"
     assert x[driving & same_way] == pytest.approx(1.75) and x[driving & ~same_way] == pytest.approx(-1.75)
+
+
+def test_a_map_in_another_encoding_than_utf_8_is_read_by_what_it_declares(tmp_path):
+    plain = town(tmp_path / "plain.xodr")
+    text = '<?xml version="1.0" encoding="ISO-8859-1"?>' + Path(plain).read_text().replace('name=""', 'name="Allée"')
+    (tmp_path / "latin.xodr").write_bytes(text.encode("latin-1"))
+    assert len(lane_points_of(str(tmp_path / "latin.xodr"))) == len(lane_points_of(plain)) > 100
+    (tmp_path / "odd.xodr").write_text(text.replace("ISO-8859-1", "x-none"))
+    with pytest.raises(InputError, match="x-none"):
+        lane_points_of(str(tmp_path / "odd.xodr"))
+
+
+def test_a_scene_saved_before_there_were_maps_lies_on_none():
+    scene = Scene(SceneCamera(Camera(300.0, 300.0, 320.0, 100.0), 640, 200))
+    assert Scene.from_json(scene.to_json().replace('"map":null,', "")) == scene
 
 
 def test_cars_drive_in_their_lanes_and_walkers_walk_on_pavements(tmp_path):
@@ -121,5 +136,9 @@ def test_maps_that_are_none_or_level_nowhere_are_told(tmp_path):
     (tmp_path / "text.xodr").write_text("<html/>")
     with pytest.raises(InputError, match="not <OpenDRIVE>"):
         draw_spot(str(tmp_path / "text.xodr"), rng)
+    with pytest.raises(InputError, match="rule LHT; the first is road 0"):
+        left = town(tmp_path / "left.xodr")
+        Path(left).write_text(Path(left).read_text().replace('junction="-1"', 'junction="-1" rule="LHT"'))
+        draw_spot(left, rng)
     with pytest.raises(InputError, match="none lies level"):
         draw_spot(town(tmp_path / "hill.xodr", climb=0.1), rng)

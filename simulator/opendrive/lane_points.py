@@ -31,7 +31,7 @@ class LanePoints:
 def lane_points_of(file: str) -> LanePoints:
     """Of an OpenDRIVE file. Raises InputError where it is none, or has no lane to drive on."""
     try:
-        text = Path(file).read_text()
+        text = Path(file).read_bytes()  # which encoding it is in stands in it
     except OSError as error:
         raise InputError(file, f"cannot be read ({error.strerror})", "name an OpenDRIVE file (.xodr)") from None
     points = lane_points(network_of(text, file))

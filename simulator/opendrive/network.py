@@ -43,14 +43,23 @@ class Network:
         return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
-def network_of(text: str, where: str) -> Network:
-    """The network in the text of an OpenDRIVE file; `where` names it in errors. InputError where it is none."""
+def network_of(text: str | bytes, where: str) -> Network:
+    """The network in the text of an OpenDRIVE file; `where` names it in errors.
+
+    Raises InputError where it is none, and for left-hand traffic: all lanes are taken to be driven on the right.
+    """
+    if isinstance(text, str) and text.lstrip().startswith("<?xml"):
+        text = text.encode()
     try:
-        root = xml.fromstring(text.encode() if text.lstrip().startswith("<?xml") else text)
-    except xml.ParseError as problem:
+        root = xml.fromstring(text)
+    except (xml.ParseError, LookupError, ValueError) as problem:  # the latter two: an encoding that nobody reads
         raise InputError(where, f"is not XML: {problem}", REMEDY) from problem
     if root.tag != "OpenDRIVE":
         raise InputError(where, f"its outermost element is <{root.tag}>, not <OpenDRIVE>", REMEDY)
+    left_hand = [road.get("id") for road in root.iter("road") if road.get("rule") == "LHT"]
+    if left_hand:
+        problem = f"{len(left_hand)} of its roads are driven on the left (rule LHT; the first is road {left_hand[0]})"
+        raise InputError(where, problem, "name the map of a town that drives on the right")
     try:
         roads = {road.id: road for road in map(_road, root.iter("road"))}
         junctions = {one.id: one for one in map(_junction, root.findall("junction"))}
