@@ -89,7 +89,7 @@ def random_scene(
     wanted: list[tuple[str, str | None]] = [(casting.draw_asset(category, rng), category) for category in drawn]
     parked: tuple[Actor, ...] = ()
     if place.map is None and kind in ("urban", "suburb") and rng.random() < config.parked_rows:
-        parked, wanted = park(view, place, wanted, rng)
+        parked, wanted = park(view, place, wanted, rng, reach_m=config.distance_m)
     wanted += draw_clutter(randomisation, rng)
     actors = add_traffic(view, place, parked, wanted, rng, reach_m=config.distance_m, target=None)
     return Scene(

@@ -13,7 +13,6 @@ from simulator.road import PAVEMENT_WIDTH_M, half_width_m, lane_offset_m, point_
 from simulator.scene import Actor, Place, SceneCamera
 
 PARKED_ASSETS = ("car", "van")
-PARKED_TO_M = 70.0
 PARKED_GAP_M = (0.5, 2.0)
 EMPTY_SPACES = 0.2  # share of a row's
 # A parked vehicle's middle beyond the kerb. Beside the camera's own lane it leaves room to drive past.
@@ -123,12 +122,17 @@ def _standing(
 
 
 def park(
-    camera: SceneCamera, place: Place, wanted: Sequence[tuple[str, str | None]], rng: np.random.Generator
+    camera: SceneCamera,
+    place: Place,
+    wanted: Sequence[tuple[str, str | None]],
+    rng: np.random.Generator,
+    *,
+    reach_m: tuple[float, float],
 ) -> tuple[tuple[Actor, ...], list[tuple[str, str | None]]]:
     """Most of the cars among the `wanted` in a row at one kerb or both, one behind the other, and those still wanted.
 
     Such rows are what a town's street mostly shows of cars: near ones cut by the border, far ones hidden to the rear
-    window. One that would not be seen is left for elsewhere.
+    window. None stands nearer or further than `reach_m`; one that would not be seen is left for elsewhere.
     """
     joins = [asset in PARKED_ASSETS and rng.random() < 0.75 for asset, _ in wanted]
     waiting = [pair for pair, one in zip(wanted, joins, strict=True) if one]
@@ -139,7 +143,7 @@ def park(
         line, waiting = waiting[:count], waiting[count:]
         beyond_m = rng.uniform(*PARKED_OFFSET_M["own" if side > 0 else "other"])
         z = rng.uniform(2.0, 18.0)
-        while line and z < PARKED_TO_M:
+        while line and z < reach_m[1]:
             dimensions = SIZES[line[0][0]].draw(rng)
             z += dimensions[2] / 2
             against = side < 0 if rng.random() < 0.85 else side > 0
@@ -152,7 +156,8 @@ def park(
             )
             box = whole_box(camera, actor)
             seen = box is not None and box[2] > 0 and box[0] < camera.width_px
-            if seen and rng.random() >= EMPTY_SPACES and not collides(actor, present):
+            reached = reach_m[0] <= distance_m(actor) <= reach_m[1]
+            if seen and reached and rng.random() >= EMPTY_SPACES and not collides(actor, present):
                 present.append(actor)
                 line.pop(0)
             z += dimensions[2] / 2 + rng.uniform(*PARKED_GAP_M)

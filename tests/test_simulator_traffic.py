@@ -13,12 +13,13 @@ from simulator.traffic import park
 
 VIEW = SceneCamera(Camera(300.0, 300.0, 320.0, 100.0, 1.6), 640, 200)
 STREET = Place("suburb", lane_count=2, lane_width_m=3.0, camera_offset_m=1.5, road_yaw_deg=4.0)
+REACH_M = (5.0, 70.0)
 CARS: list[tuple[str, str | None]] = [("car", "car")] * 12
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_parked_cars_stand_at_the_kerb_in_line_and_none_in_another(seed):
-    parked, left = park(VIEW, STREET, [*CARS, ("pedestrian", "person")], np.random.default_rng(seed))
+    parked, left = park(VIEW, STREET, [*CARS, ("pedestrian", "person")], np.random.default_rng(seed), reach_m=REACH_M)
     assert len(parked) + len(left) == 13 and ("pedestrian", "person") in left
     for actor in parked:
         heading = heading_rad(STREET, actor.z_m)
@@ -30,6 +31,12 @@ def test_parked_cars_stand_at_the_kerb_in_line_and_none_in_another(seed):
             assert gap > 0.9
     for i, one in enumerate(parked):
         assert not any(overlap(one, other, 0.2) for other in parked[i + 1 :])
+
+
+def test_no_row_reaches_nearer_or_further_than_the_streets_distances():
+    drawn = [park(VIEW, STREET, CARS, np.random.default_rng(seed), reach_m=(15.0, 30.0))[0] for seed in range(8)]
+    away_m = [float(np.hypot(actor.x_m, actor.z_m)) for parked in drawn for actor in parked]
+    assert len(away_m) > 12 and min(away_m) >= 15 and max(away_m) <= 30
 
 
 def test_rows_keep_the_mix_and_stand_in_towns_only():
