@@ -4,8 +4,10 @@
         [--settings camera.yaml --size 1224 370]
 
 `--settings` is a file of settings as `flows` reads them; its simulator.randomisation and simulator.street count, and
-with `--size` of the pictures its data.camera takes all of them. This script asks little of the simulator, so that older
-versions of it render with the same cameras: copy it into a worktree of theirs and run it there. Run again to go on.
+with `--size` of the pictures its data.camera takes all of them (the verb `camera` writes one only for frames that have
+none: add KITTI's by hand). This script asks little of the simulator, so that older versions of it render with the same
+cameras: copy it into a worktree of theirs and run it there. Run again to go on. It measures nothing: its last line
+counts frames.
 """
 
 import argparse
@@ -15,6 +17,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from dataset.errors import InputError
 from dataset.schema import Camera
 from dataset.store import Dataset
 from simulator.casting import CastingConfig
@@ -58,13 +61,16 @@ def render_streets(
     size_px: tuple[int, int] | None = None,
     workers: int = 1,
 ) -> Dataset:
-    """A store of random streets. settings, size_px: see above."""
-    simulator = (settings or {}).get("simulator", {})
+    """A store of random streets. settings, size_px: see above. Raises InputError for a size without a camera."""
+    settings = settings or {}
+    simulator = settings.get("simulator", {})
     street = RandomStreetConfig(**{"category_mix": MIX, "casting": CASTING} | simulator.get("street", {}))
-    if settings is None or size_px is None:
+    if size_px is None:
         cameras = any_cameras(48, np.random.default_rng(seed))
+    elif (camera := settings.get("data", {}).get("camera")) is None:
+        raise InputError("--size", "there is no camera for it", "name --settings FILE with data.camera, or no --size")
     else:
-        cameras = [one_camera(Camera(**settings["data"]["camera"]), *size_px)]
+        cameras = [one_camera(Camera(**camera), *size_px)]
     randomisation = RandomisationConfig(**simulator.get("randomisation", {}))
     jobs = RandomJobs(frames, tuple(MIX), cameras, street, randomisation, seed=seed, cycle=0)
     return render_scenes(jobs, out, backend_factory=EmbeddedBackend, workers=workers, name="streets").dataset
