@@ -170,9 +170,10 @@ def _claim(out: Path, asked: dict[str, Any]) -> None:
         found = json.loads(path.read_text())
         differ = [name for name in asked if found.get(name) != asked[name]]
         if differ:
+            what = " (made with other settings, models, maps or code)" if differ[0] == "key" else ""
             raise InputError(
                 out,
-                f"holds a session with another {differ[0]}: {found.get(differ[0])}, now {asked[differ[0]]}",
+                f"holds a session with another {differ[0]}: {found.get(differ[0])}, now {asked[differ[0]]}{what}",
                 "choose another folder, or delete this one",
             )
         return

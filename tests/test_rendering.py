@@ -37,7 +37,7 @@ def test_frames_rendered_with_other_models_are_refused_and_with_the_same_ones_fo
     before = contents(tmp_path / "out")
     render(config)
     assert contents(tmp_path / "out") == before
-    with pytest.raises(InputError, match="another key"):
+    with pytest.raises(InputError, match=r"another key: .*other settings, models, maps or code"):
         render(SimulatorConfig())
     own_model(tmp_path / "own", share=0.9)  # the same folder, another manifest
     with pytest.raises(InputError, match="another key"):
