@@ -140,6 +140,9 @@ def test_both_simulators_show_the_same_cars_on_the_same_road(tmp_path: Path):
         there = client.submit(by_carla, server.port, scene).result(timeout=180)
     ours, theirs = visibility(here), visibility(there)
     assert (ours.visible_px > 30).all()
+    assert there.scene is not None
+    stands_m, drawn_m = ([actor.lift_m for actor in shown.actors] for shown in (there.scene, scene))
+    assert stands_m == pytest.approx(drawn_m, abs=0.01) and max(map(abs, drawn_m)) > 0.05
     assert np.abs(ours.box_xyxy_px - theirs.box_xyxy_px).max() <= 2
     road = (here.semantic == ROAD, there.semantic == ROAD)
     assert (road[0] & road[1]).sum() / (road[0] | road[1]).sum() > 0.95
