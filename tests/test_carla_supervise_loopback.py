@@ -59,9 +59,9 @@ def supervised(folder: Path, servers: str) -> SupervisedCarla:
     [
         ("late_images", 1, "", 0, 0),
         ("reordered_images", 1, "", 0, 0),
-        ("dropped_images", 20, "image lost", 1, 1),
+        ("dropped_images", 20, "image lost", 1, 2),  # a try ends at its first: the rest may meet the next one, too
         ("spawn_failures", 1, "", 0, 0),  # the client itself tries once more
-        ("spawn_failures", 8, "spawn", 1, 2),  # what is left of them may meet the next client, too
+        ("spawn_failures", 8, "spawn", 1, 2),  # as above
         ("stall", 5, "capture", 1, 1),
     ],
 )
