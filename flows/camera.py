@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tasks.config import CampaignConfig
 
 SHOWN = 4  # pictures in a row of the sheet
-CELL_PX, GAP_PX = 420, 6
+CELL_PX = 420
 MEANINGS = {
     "exposure_ev": "mean luma of the lower picture",
     "contrast": "spread of the lower picture's luma",
@@ -134,15 +134,11 @@ def _sheet(path: Path, real: Sequence["np.ndarray"], light: Sequence["np.ndarray
 
     from simulator.embedded.film import develop
     from simulator.scene import CameraResponse
+    from tasks.report.gallery import save_sheet
 
     shown = np.linspace(0, len(real) - 1, SHOWN).astype(int)
     rows = [[real[index] for index in shown]]
     rows += [[develop(one, response, 0) for one in light[:SHOWN]] for response in (CameraResponse(), found.response)]
-    height_px = round(CELL_PX * real[0].shape[0] / real[0].shape[1])
-    step = CELL_PX + GAP_PX, height_px + GAP_PX
-    sheet = Image.new("RGB", (SHOWN * step[0] - GAP_PX, len(rows) * step[1] - GAP_PX), "white")
-    for down, row in enumerate(rows):
-        for across, picture in enumerate(row):
-            cell = Image.fromarray(picture).resize((CELL_PX, height_px), Image.Resampling.BILINEAR)
-            sheet.paste(cell, (across * step[0], down * step[1]))
-    sheet.save(path)
+    size = CELL_PX, round(CELL_PX * real[0].shape[0] / real[0].shape[1])
+    cells = [[Image.fromarray(one).resize(size, Image.Resampling.BILINEAR) for one in row] for row in rows]
+    save_sheet(cells, path)

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -12,8 +12,7 @@ import numpy as np
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 
-from tasks.log import say
-from tasks.tracking import artifact_root, connect, local_store
+from tasks.tracking import artifact_root, connect, local_store, told_if_lost
 
 
 class FitRun:
@@ -41,37 +40,30 @@ class FitRun:
                 if name not in known:
                     self._client.log_param(self._run, name, str(value)[:6000])
 
-        self._try(tell, "the settings")
+        told_if_lost(tell, "the settings")
 
     def log(self, step: int, values: dict[str, float]) -> None:
         """A point of every curve."""
         now_ms = int(time.time() * 1000)
         metrics = [Metric(name, float(value), now_ms, step) for name, value in values.items()]
-        self._try(lambda: self._client.log_batch(self._run, metrics=metrics), f"step {step}")
+        told_if_lost(lambda: self._client.log_batch(self._run, metrics=metrics), f"step {step}")
 
     def show(self, step: int, sheet: np.ndarray) -> None:
         """A contact sheet (H, W, 3) uint8."""
         name = f"samples/step-{step:06d}.png"
-        self._try(lambda: self._client.log_image(self._run, sheet, name), f"the pictures of step {step}")
+        told_if_lost(lambda: self._client.log_image(self._run, sheet, name), f"the pictures of step {step}")
 
     def keep(self, files: Sequence[Path]) -> None:
         """What the fit made."""
         for file in files:
-            self._try(partial(self._client.log_artifact, self._run, str(file)), file.name)
+            told_if_lost(partial(self._client.log_artifact, self._run, str(file)), file.name)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
         status = "FINISHED" if failed is None else "FAILED" if issubclass(failed, Exception) else "KILLED"
-        self._try(lambda: self._client.set_terminated(self._run, status), f"that the run is {status}")
-
-    def _try(self, act: Callable[[], object], what: str) -> None:
-        try:
-            act()
-        except (MlflowException, OSError) as error:  # a point of a curve is not worth a training
-            reason, _, _ = str(error).partition("\n")
-            say(f"MLflow did not take {what}: {reason}")
+        told_if_lost(lambda: self._client.set_terminated(self._run, status), f"that the run is {status}")
 
     def _known(self) -> str | None:
         """The folder's run, if MLflow still knows it."""

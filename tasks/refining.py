@@ -5,6 +5,7 @@ synthetic/refined/    the refined frames that the gate lets through (tasks/refin
 """
 
 import hashlib
+import math
 from pathlib import Path
 
 from prefect import task
@@ -142,10 +143,10 @@ def told(summary: GateSummary) -> str:
     """One line: '20 kept, 3 blended, 1 dropped (edges changed 3, objects lost 1)', and what the detector found."""
     counts = summary.outcomes
     faults = ", ".join(f"{fault} {count}" for fault, count in summary.faults.items())
-    line = f"{counts['keep']} kept, {counts['blend']} blended, {counts['drop']} dropped" + (
-        f" ({faults})" * bool(faults)
-    )
-    if summary.matched_iou_before == summary.matched_iou_before:
+    line = f"{counts['keep']} kept, {counts['blend']} blended, {counts['drop']} dropped"
+    if faults:
+        line += f" ({faults})"
+    if not math.isnan(summary.matched_iou_before):
         line += f"; overlap of what the detector found {summary.matched_iou_before:.2f}"
         line += f", refined {summary.matched_iou_refined:.2f}"
     if (worst := summary.worst) is not None:

@@ -97,19 +97,12 @@ class Tracker:
     def log_curves(self, cycle: int, prefix: str, step: int, values: dict[str, float]) -> None:
         """A point of a training's curves in a cycle's run, e.g. with the prefix `training/imitation/seed-0`."""
         named = {f"{prefix}/{name}": value for name, value in values.items()}
-        self._try(lambda: self.log_metrics(self.child(cycle), named, step), f"step {step} of {prefix}")
+        told_if_lost(lambda: self.log_metrics(self.child(cycle), named, step), f"step {step} of {prefix}")
 
     def log_sheet(self, cycle: int, folder: str, step: int, sheet: np.ndarray) -> None:
         """A contact sheet (H, W, 3) uint8 of a training's present state."""
         name = f"{folder}/step-{step:06d}.png"
-        self._try(lambda: self.client.log_image(self.child(cycle), sheet, name), f"the picture {name}")
-
-    def _try(self, act: Callable[[], object], what: str) -> None:
-        try:
-            act()
-        except (MlflowException, OSError) as error:  # a point of a curve is not worth a training
-            reason, _, _ = str(error).partition("\n")
-            say(f"MLflow did not take {what}: {reason}")
+        told_if_lost(lambda: self.client.log_image(self.child(cycle), sheet, name), f"the picture {name}")
 
     def finish(self, run_id: str, failed: bool = False) -> None:
         self.client.set_terminated(run_id, "FAILED" if failed else "FINISHED")
@@ -141,14 +134,21 @@ class Tracker:
         return self.client.create_experiment(name, artifact_root(campaign.config.runs).as_uri() if local else None)
 
 
+def told_if_lost(act: Callable[[], object], what: str) -> None:
+    """Do what tells MLflow something; where it does not answer, say so and go on."""
+    try:
+        act()
+    except (MlflowException, OSError) as error:  # a point of a curve is not worth a training
+        reason, _, _ = str(error).partition("\n")
+        say(f"MLflow did not take {what}: {reason}")
+
+
 @cache
 def connect(uri: str) -> MlflowClient:
     """A client whose server (or database) has answered once."""
     if uri.startswith("sqlite:///"):
         Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault(
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2"
-    )  # the default of 7 hangs for minutes on a wrong address
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # 7, its default, hangs minutes on a wrong address
     try:
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)

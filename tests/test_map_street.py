@@ -65,9 +65,13 @@ def test_lanes_are_driven_on_the_right_and_have_their_widths(tmp_path):
 
 def test_a_map_in_another_encoding_than_utf_8_is_read_by_what_it_declares(tmp_path):
     plain = town(tmp_path / "plain.xodr")
-    text = '<?xml version="1.0" encoding="ISO-8859-1"?>' + Path(plain).read_text().replace('name=""', 'name="Allée"')
+    declared = '<?xml version="1.0" encoding="ISO-8859-1"?>'
+    text = declared + Path(plain).read_text().replace('name=""', 'name="Allée"')
     (tmp_path / "latin.xodr").write_bytes(text.encode("latin-1"))
-    assert len(lane_points_of(str(tmp_path / "latin.xodr"))) == len(lane_points_of(plain)) > 100
+    latin = str(tmp_path / "latin.xodr")
+    assert len(lane_points_of(latin)) == len(lane_points_of(plain)) > 100
+    roads = [town_street(on_the_right_lane(file, 100), night=False).tag == ROAD for file in (latin, plain)]
+    assert roads[0].sum() == roads[1].sum() > 0
     (tmp_path / "odd.xodr").write_text(text.replace("ISO-8859-1", "x-none"))
     with pytest.raises(InputError, match="x-none"):
         lane_points_of(str(tmp_path / "odd.xodr"))

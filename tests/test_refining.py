@@ -289,7 +289,7 @@ def test_what_the_pool_cannot_teach_is_told_before_a_detector_trains(loop, tmp_p
         require_refinable(RefiningConfig(kind="shen", weights=str(wrong)), loop.data)
 
 
-def test_a_curve_that_mlflow_does_not_take_costs_no_training(monkeypatch):
+def test_a_curve_that_mlflow_does_not_take_is_told_and_costs_no_training(monkeypatch, caplog):
     def gone(cycle):
         raise OSError("connection refused")
 
@@ -298,6 +298,9 @@ def test_a_curve_that_mlflow_does_not_take_costs_no_training(monkeypatch):
     monkeypatch.setattr(tracker, "client", SimpleNamespace(log_image=print), raising=False)
     tracker.log_curves(1, "refiner/lab", 3, {"loss": 1.0})
     tracker.log_sheet(1, "refiner/lab", 3, np.zeros((2, 2, 3), np.uint8))
+    told = caplog.text
+    assert "MLflow did not take step 3 of refiner/lab: connection refused" in told
+    assert "MLflow did not take the picture refiner/lab/step-000003.png" in told
 
 
 def test_a_fit_killed_half_way_goes_on_and_learns_what_an_uninterrupted_one_does(loop, monkeypatch):

@@ -1,8 +1,5 @@
 """Training samples: images decoded once and kept at the network's size, in an order that only the seed decides."""
 
-import errno
-import logging
-import os
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +16,7 @@ from dataset.errors import InputError
 from dataset.images import read_image
 from dataset.schema import Frame, Objects
 from dataset.store import Dataset
+from models.reserved_file import reserve
 
 from .augment import Augmentation
 from .config import DetectorConfig, TrainConfig
@@ -26,7 +24,6 @@ from .mosaic import TILES, Mosaic
 from .sampling import Order, repeats
 from .targets import ObjectBatch
 
-LOG = logging.getLogger(__name__)
 AUGMENTATION, MOSAIC = 1, 2  # separate streams of random numbers under one seed, beside sampling.ORDER
 
 
@@ -56,19 +53,7 @@ class ImageCache:
 
         A disk without room for it means no cache, and a warning.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        size_bytes = self._wanted_frames * self._frame_bytes
-        with self.path.open("wb") as file:
-            try:
-                if size_bytes:
-                    os.posix_fallocate(file.fileno(), 0, size_bytes)
-            except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                    raise
-                file.truncate(0)
-                problem = f"no room for {size_bytes / 2**30:.1f} GiB ({error.strerror})"
-                remedy = "free space or lower cache_gib"
-                LOG.warning("%s: %s; every image is decoded each time: %s", self.path.parent, problem, remedy)
+        reserve(self.path, self._wanted_frames * self._frame_bytes, "free space or lower cache_gib")
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -1,8 +1,5 @@
 """The squares that a generator learns from: the middle of each picture, decoded once."""
 
-import errno
-import logging
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,8 +7,8 @@ import numpy as np
 
 from models.refiners.crops import resized
 from models.refiners.pictures import Pictures
+from models.reserved_file import reserve
 
-LOG = logging.getLogger(__name__)
 MAX_CACHE_GIB = 8.0  # above it, pictures are decoded anew whenever they are shown
 
 
@@ -32,28 +29,13 @@ class Squares:
     def __enter__(self) -> "Squares":
         shape = (len(self.pictures), self.size_px, self.size_px, 3)
         size_bytes = int(np.prod(shape, dtype=np.int64))
-        if 0 < size_bytes <= MAX_CACHE_GIB * 2**30 and self._make_room(size_bytes):
+        if 0 < size_bytes <= MAX_CACHE_GIB * 2**30 and reserve(self._file, size_bytes, "free space"):
             self._kept = np.memmap(self._file, np.uint8, "r+", shape=shape)
         return self
 
     def __exit__(self, *_) -> None:
         self._kept = None
         self._file.unlink(missing_ok=True)
-
-    def _make_room(self, size_bytes: int) -> bool:
-        """Whether the disk holds the file: writing to a map of blocks that it lacks would end the process (SIGBUS)."""
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        with self._file.open("wb") as file:
-            try:
-                os.posix_fallocate(file.fileno(), 0, size_bytes)
-            except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                    raise
-                file.truncate(0)
-                problem = f"no room for {size_bytes / 2**30:.1f} GiB ({error.strerror})"
-                LOG.warning("%s: %s; free space, as every picture is now decoded each time", self._file.parent, problem)
-                return False
-        return True
 
     def __len__(self) -> int:
         return len(self.pictures)

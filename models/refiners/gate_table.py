@@ -146,9 +146,8 @@ class GateSummary:
     matched_iou_before: float  # of the objects found
     matched_iou_refined: float
     used: tuple[CategoryRecall, ...]  # the category that lost most recall first
-    silent_images: (
-        int  # images with objects of which the detector found none in the source: edges and changes alone judged
-    )
+    # Images with objects of which the detector found none in the source: edges and changes alone judged them.
+    silent_images: int
 
     @property
     def worst(self) -> CategoryRecall | None:

@@ -42,7 +42,7 @@ def town_street(spot: MapSpot, night: bool) -> Mesh:
 
 @lru_cache(maxsize=2)
 def _town(file: str) -> Town:
-    town = Town(Path(file).read_text(), Path(file).stem)
+    town = Town(Path(file).read_bytes(), Path(file).stem)
     town.hide([prop for prop in town.props if prop.kind == "parked car"], hidden=True)
     return town
 

@@ -34,7 +34,7 @@ REACH_M = 32.0  # nothing that stands in a square reaches further out of it
 class Town:
     """Made at once from the text; its surfaces are built when they are first asked for. Unreal's frame outside."""
 
-    def __init__(self, xodr_text: str, name: str) -> None:
+    def __init__(self, xodr_text: str | bytes, name: str) -> None:
         self.name = name
         self.network = network_of(xodr_text, f"map {name}")
         self._stages: OrderedDict[tuple, Stage] = OrderedDict()
