@@ -130,10 +130,8 @@ def profile(scenes: list[Scene]) -> dict[str, float]:
             traced = trace(world, scene.camera, sky, backend.quality, scene.seed)
         with timed("silhouettes"):
             silhouettes(world, scene.camera)
-        with timed("denoise"):
-            radiance = backend.denoised(traced)
         with timed("glare"):
-            radiance = with_glare(radiance, world, pinhole, sky)
+            radiance = with_glare(traced.radiance, world, pinhole, sky)
         with timed("film"):
             picture = develop(radiance, scene.response, scene.seed)
         with timed("save"):

@@ -214,9 +214,6 @@ class SlowInColour:
         rgb = np.full((*size, 3), 128, np.uint8) if color else None
         return Picture(rgb, np.zeros(size, np.uint32), np.zeros(size, np.uint8), np.ones(size, np.float32))
 
-    def close(self):
-        pass
-
 
 def test_images_leave_in_the_order_of_their_frames_whichever_is_painted_first():
     attributes = {"image_size_x": "8", "image_size_y": "4", "fov": "90"}

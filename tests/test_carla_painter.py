@@ -31,16 +31,14 @@ ROAD = (
     "</laneSection></lanes></road></OpenDRIVE>"
 )
 HEIGHT_M = 3.0
-PLAIN = Quality(ambient_rays=False, mirror_rays=False, denoise=False)
+PLAIN = Quality(ambient_rays=False, mirror_rays=False)
 SIZE = (320, 160)
 ROADS, SIDEWALKS, BUILDING, SKY, RIDER, BICYCLE, ROAD_LINE = 1, 2, 3, 11, 13, 19, 24
 
 
 @pytest.fixture(scope="module")
 def painter():
-    painter = Painter(Town(ROAD, "a town of one road"), quality=PLAIN)
-    yield painter
-    painter.close()
+    return Painter(Town(ROAD, "a town of one road"), quality=PLAIN)
 
 
 def view(x_m=0.0, y_m=2.0, z_m=1.6, yaw_deg=0.0, pitch_deg=0.0, roll_deg=0.0, fov_deg=90.0) -> View:

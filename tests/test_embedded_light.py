@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from simulator.embedded.denoise import Denoiser
-from simulator.embedded.mesh import Lamp, Material, Mesh, join
+from simulator.embedded.mesh import PATTERNS, Lamp, Material, Mesh, join
 from simulator.embedded.rain import with_streaks
 from simulator.embedded.sky import sky_of
 from simulator.embedded.tracer import Quality, Traced, trace
@@ -98,14 +97,25 @@ def test_rain_streaks_pass_in_front_of_far_things_only():
     assert np.array_equal(near, radiance)
 
 
-def test_denoiser_takes_noise_and_leaves_edges():
-    rng = np.random.default_rng(0)
-    clean = np.full((96, 128, 3), 0.2, np.float32)
-    clean[:, 64:] = 0.8
-    noisy = clean * rng.gamma(4, 0.25, clean.shape[:2] + (1,)).astype(np.float32)
-    denoise = Denoiser()
-    out = denoise(noisy, clean, np.zeros_like(clean))
-    assert np.array_equal(out, denoise(noisy, clean, np.zeros_like(clean)))
-    denoise.close()
-    assert np.abs(out - clean).mean() < 0.25 * np.abs(noisy - clean).mean()
-    assert (out[:, 66] - out[:, 61]).mean() > 0.45
+def test_one_sample_a_pixel_comes_near_the_mean_of_many():
+    """In a tower's half-shadow under a veiled sun, and in the corner at its foot that sees little of the sky."""
+    world = build_world(join([ground(), box((2, 2, 12), (-6, 20), tag=BUILDING)]), [])
+    sky = sky_of(Environment(40, -90, 0.6), 0)
+    once, *others = (trace(world, CAMERA, sky, Quality(), seed).radiance[105:150, 180:420] for seed in range(17))
+    mean = np.mean(others, axis=0)
+    assert np.abs(once / mean - 1).mean() < 0.02
+    assert np.quantile(np.abs(once / mean - 1), 0.999) < 0.3
+
+
+def test_softening_leaves_sharp_shadows_and_textures_sharp():
+    """A clear sun behind a kerb; a wall of stripes four pixels wide."""
+    low = join([ground(), box((30, 1, 0.4), (0, 15.5), tag=BUILDING)])
+    column = lit(low, Environment(30, 0, 0.0)).radiance[:, 320].mean(axis=1)
+    foot = 96 + int(500 * 1.65 / 15)  # where the kerb stands on the road; its shadow falls towards the camera
+    across = column[foot + 1 : foot + 14]
+    between = (across > 1.15 * across.min()) & (across < 0.87 * across.max())
+    assert across.max() > 2 * across.min()
+    assert between.sum() <= 2
+    wall = box((30, 1, 6), (0, 15), Material((0.02, 0.02, 0.02), pattern=PATTERNS["stripes"], pattern_scale_m=0.25))
+    rows = lit(join([ground(), wall]), Environment(30, 180, 0.5)).radiance[50:130, 300:340].mean(axis=2)
+    assert np.percentile(rows, 90) > 4 * np.percentile(rows, 10)

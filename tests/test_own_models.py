@@ -16,7 +16,6 @@ from dataset.schema import Camera
 from simulator.assets.library import Library
 from simulator.assets.manifest import digest
 from simulator.embedded.backend import EmbeddedBackend
-from simulator.embedded.tracer import Quality
 from simulator.scene import Actor, Scene, SceneCamera
 
 SIZE = (1.5, 1.8, 4.2)
@@ -84,7 +83,7 @@ def test_whatever_axis_points_ahead_in_the_file_the_cab_is_in_front_and_the_lamp
 def test_a_model_is_seen_where_its_actor_stands_in_its_own_colours(tmp_path):
     pickup().export(folder_with(tmp_path / "own", entry()) / "pickup.glb")
     scene = Scene(SceneCamera(Camera(160.0, 160.0, 80.0, 40.0, 1.5), 160, 96), (CAR,))
-    backend = EmbeddedBackend(quality=Quality(denoise=False), models=tmp_path / "own")
+    backend = EmbeddedBackend(models=tmp_path / "own")
     render = backend.render(scene)
     backend.close()
     rear = render.rgb[render.instance == 1].astype(float).mean(axis=0)

@@ -45,4 +45,4 @@ def street_light(
 
 def _light(backend: EmbeddedBackend, scene: Scene) -> np.ndarray:
     sky = sky_of(scene.environment, scene.place.seed)
-    return backend.denoised(trace(backend.build(scene), scene.camera, sky, backend.quality, scene.seed))
+    return trace(backend.build(scene), scene.camera, sky, backend.quality, scene.seed).radiance

@@ -1,1 +1,1 @@
-"""The simulator that needs no server: a ray tracer on NVIDIA Warp, assets made in code, Intel's denoiser."""
+"""The simulator that needs no server: a ray tracer on NVIDIA Warp, assets made in code."""

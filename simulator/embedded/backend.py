@@ -9,7 +9,6 @@ from dataset.errors import InputError
 from simulator.assets.library import Library
 from simulator.backend import Render
 from simulator.embedded.assets import actor_mesh, support_mesh
-from simulator.embedded.denoise import Denoiser
 from simulator.embedded.film import develop
 from simulator.embedded.glare import with_glare
 from simulator.embedded.mesh import Lamp, Mesh, join, placed
@@ -19,7 +18,7 @@ from simulator.embedded.silhouettes import silhouettes
 from simulator.embedded.sky import LAMPS_ON_BELOW_DEG, sky_of
 from simulator.embedded.snow import with_flakes
 from simulator.embedded.town_street import town_street
-from simulator.embedded.tracer import Quality, Traced, pinhole_of, trace
+from simulator.embedded.tracer import Quality, pinhole_of, trace
 from simulator.embedded.world import Pose, World, build_world, start_warp
 from simulator.scene import Actor, Scene, SceneCamera
 
@@ -39,7 +38,6 @@ class EmbeddedBackend:
             raise InputError("simulator device", f"{device!r} is not one of {', '.join(known)}", "name one of those")
         self.device = device
         self.quality = Quality() if quality is None else quality
-        self._denoise = Denoiser() if self.quality.denoise else None
         self._library = None if models is None else Library(models)
 
     def render(self, scene: Scene) -> Render:
@@ -51,7 +49,7 @@ class EmbeddedBackend:
         sky = sky_of(environment, scene.place.seed)
         traced = trace(world, camera, sky, self.quality, scene.seed)
         whole = silhouettes(world, camera)
-        radiance = with_glare(self.denoised(traced), world, pinhole_of(camera), sky)
+        radiance = with_glare(traced.radiance, world, pinhole_of(camera), sky)
         focal_px = camera.intrinsics.fx_px
         if environment.rain > 0:
             radiance = with_streaks(radiance, traced.depth_m, environment.rain, focal_px, scene.seed)
@@ -91,16 +89,8 @@ class EmbeddedBackend:
         headlights = _own_headlights(scene.camera) if _lamps_are_lit(scene) else []
         return build_world(scenery, actors, self.device, headlights)
 
-    def denoised(self, traced: Traced) -> np.ndarray:
-        """(H, W, 3) float32 radiance."""
-        if self._denoise is None:
-            return traced.radiance
-        return self._denoise(traced.radiance, traced.albedo, traced.normal)
-
     def close(self) -> None:
-        if self._denoise is not None:
-            self._denoise.close()
-            self._denoise = None
+        """Nothing outlives a frame."""
 
 
 def _lamps_are_lit(scene: Scene) -> bool:

@@ -1,7 +1,8 @@
 """From a world to pixels: exact labels at pixel centres, light there and, along edges, at more points of the film.
 
-What the camera sees is drawn triangle by triangle (`cover`); light is traced from there: `light_centres`, then
-`light_edges`. Every kernel runs on the CPU and on CUDA alike.
+What the camera sees is drawn triangle by triangle (`cover`). Light is traced from there: `gather` and `spread` that of
+sky and surroundings, `light_centres`, `soften` what chance had a part in, then `light_edges`. Every kernel runs on the
+CPU and on CUDA alike.
 """
 
 from dataclasses import dataclass
@@ -10,14 +11,18 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import warp as wp
 
+from simulator.embedded.kernels.ambient import CELL_PX, Gathered, gather, spread
 from simulator.embedded.kernels.cover import LAST_FACE, cover
 from simulator.embedded.kernels.rays import light_centres, light_edges
 from simulator.embedded.kernels.records import Pinhole
+from simulator.embedded.kernels.shading import Parts
+from simulator.embedded.kernels.softening import soften
 from simulator.embedded.world import World
 from simulator.scene import SceneCamera
 
 CENTRE = np.array([[0.5, 0.5]], np.float32)
 SKY_TAG = 11  # CARLA 0.9.16
+AMBIENT_STRIDES = (1, 2, 4, 8)  # in cells: light is spread over some thirty pixels of a plane
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,6 @@ class Quality:
     edge_samples: int = 3  # further ones in pixels where something ends
     ambient_rays: bool = True
     mirror_rays: bool = True
-    denoise: bool = True
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,6 @@ class Traced:
     """Light and labels of every pixel, before the camera's response."""
 
     radiance: np.ndarray  # (H, W, 3) float32, linear
-    albedo: np.ndarray  # (H, W, 3) float32
-    normal: np.ndarray  # (H, W, 3) float32, world frame
     instance: np.ndarray  # (H, W) int32, 0 = scenery
     semantic: np.ndarray  # (H, W) uint8
     depth_m: np.ndarray  # (H, W) float32, inf where there is sky
@@ -84,31 +86,48 @@ def trace(world: World, camera: SceneCamera, sky: Any, quality: Quality, seed: i
 
 def trace_through(world: Traceable, pinhole: Any, sky: Any, quality: Quality, seed: int) -> Traced:
     """`trace` for a Pinhole that stands and looks anywhere."""
-    shape, device = (pinhole.height, pinhole.width), world.device
-
-    def film() -> wp.array:
-        return wp.empty(shape, dtype=wp.vec3, device=device)  # type: ignore[arg-type]
-
+    shape, device, seed = (pinhole.height, pinhole.width), world.device, seed % 2**24
     samples = _sample_points(quality.edge_samples)
     nearest = covered(world, pinhole, (0, len(world.instance)), Window(0, 0, *shape), samples)
-    centre = [film(), film(), film()]  # radiance, albedo, normal
-    common = [world.geometry, sky, pinhole, int(quality.ambient_rays), int(quality.mirror_rays), seed % 2**24]
-    wp.launch(light_centres, shape, [*common, nearest, *centre], device=device)
-    lit = centre
+    parts = _empty(shape, Parts, device)
+    common = [world.geometry, sky, pinhole, *_ambient(world, pinhole, sky, quality, nearest, seed)]
+    common += [int(quality.mirror_rays), seed]
+    wp.launch(light_centres, shape, [*common, nearest, parts], device=device)
+    centre = _empty(shape, wp.vec3, device)
+    wp.launch(soften, shape, [sky, pinhole, parts, centre], device=device)
+    radiance = centre
     if quality.edge_samples > 0:
-        lit = [wp.clone(one) for one in centre]
+        radiance = wp.clone(centre)
         places = wp.array(samples, dtype=wp.vec2, device=device)
-        wp.launch(light_edges, shape, [*common, places, nearest, *centre, *lit], device=device)
-
-    radiance, albedo, normal = (one.numpy() for one in lit)
+        wp.launch(light_edges, shape, [*common, places, nearest, centre, radiance], device=device)
     labels = _labels(world, nearest)
-    return Traced(radiance, albedo, normal, labels.instance, labels.semantic, labels.depth_m)
+    return Traced(radiance.numpy(), labels.instance, labels.semantic, labels.depth_m)
+
+
+def _ambient(
+    world: Traceable, pinhole: Any, sky: Any, quality: Quality, nearest: wp.array, seed: int
+) -> tuple[wp.array, wp.array]:
+    """Cells and the ratio of their light to that of an open sky, see kernels/ambient.py."""
+    cells = -(-pinhole.height // CELL_PX), -(-pinhole.width // CELL_PX)
+    at, ratio, smoother = (_empty(cells, dtype, world.device) for dtype in (Gathered, wp.vec3, wp.vec3))
+    at.zero_()
+    ratio.fill_(1.0)
+    if quality.ambient_rays:
+        wp.launch(gather, cells, [world.geometry, sky, pinhole, seed, nearest, at, ratio], device=world.device)
+        for stride in AMBIENT_STRIDES:
+            wp.launch(spread, cells, [stride, at, ratio, smoother], device=world.device)
+            ratio, smoother = smoother, ratio
+    return at, ratio
 
 
 def label_through(world: Traceable, pinhole: Any) -> Labels:
     """The labels that `trace_through` gives, without its light."""
     window = Window(0, 0, pinhole.height, pinhole.width)
     return _labels(world, covered(world, pinhole, (0, len(world.instance)), window))
+
+
+def _empty(shape: tuple[int, int], dtype: Any, device: str) -> wp.array:
+    return wp.empty(shape, dtype=dtype, device=device)
 
 
 class Window(NamedTuple):

@@ -25,8 +25,6 @@ class Paints(Protocol):
 
     def paint(self, view: View, bodies: Sequence[Body], weather: Weather, *, color: bool, frame: int) -> Picture: ...
 
-    def close(self) -> None: ...
-
 
 @dataclass
 class Shot:
@@ -57,7 +55,7 @@ class Cameras:
         self.painted = 0
 
     async def prepare(self, episode: Episode) -> None:
-        """Make the episode's painter now and close the one before it. Raises InputError for an absent device."""
+        """Make the episode's painter now. Raises InputError for an absent device."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._make_painter_of, episode)
 
     def take(self, episode: Episode) -> None:
@@ -87,9 +85,8 @@ class Cameras:
             await asyncio.wait(self._waiting)
 
     def close(self) -> None:
-        """Close the painter once the pictures that are being painted are finished."""
+        """Wait until the pictures that are being painted are finished."""
         self._painting.shutdown(cancel_futures=True)
-        self._thread.submit(self._close_painter).result()
 
     def _shots(self, episode: Episode) -> list[Shot]:
         shots: dict[View, Shot] = {}
@@ -121,13 +118,7 @@ class Cameras:
     def _make_painter_of(self, episode: Episode) -> None:
         """In the one thread, with no picture being painted: one painter an episode."""
         if self._painter is None or self._painter[0] != episode.episode_id:
-            self._close_painter()
             self._painter = (episode.episode_id, self._make_painter(episode))
-
-    def _close_painter(self) -> None:
-        if self._painter is not None:
-            self._painter[1].close()
-            self._painter = None
 
     def _finished(self, frame: asyncio.Task) -> None:
         self._waiting.remove(frame)

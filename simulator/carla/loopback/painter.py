@@ -6,7 +6,6 @@ the camera and the bodies move.
 
 from collections.abc import Sequence
 from functools import lru_cache
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,6 @@ from simulator.embedded.assets.materials import (
     is_paint,
     srgb,
 )
-from simulator.embedded.denoise import Denoiser
 from simulator.embedded.film import develop
 from simulator.embedded.kernels.records import Pinhole
 from simulator.embedded.mesh import Lamp, Mesh
@@ -54,8 +52,6 @@ class Painter:
             raise InputError("simulator device", f"{device!r} is not one of {', '.join(known)}", "name one of those")
         self.town, self.device = town, device
         self.quality = Quality() if quality is None else quality
-        self._denoise: Denoiser | None = None
-        self._denoising = Lock()  # its images are shared, and it uses all cores by itself
 
     def paint(self, view: View, bodies: Sequence[Body], weather: Weather, *, color: bool, frame: int) -> Picture:
         """What the view sees. The same arguments give the same picture; `frame` draws its noise."""
@@ -76,18 +72,9 @@ class Painter:
 
     def _developed(self, traced: Traced, environment: Environment, pinhole: Any, frame: int) -> np.ndarray:
         radiance = traced.radiance
-        if self.quality.denoise:
-            with self._denoising:
-                self._denoise = self._denoise or Denoiser()
-                radiance = self._denoise(radiance, traced.albedo, traced.normal)
         if environment.rain > 0:
             radiance = with_streaks(radiance, traced.depth_m, environment.rain, pinhole.focal[0], frame)
         return develop(radiance, RESPONSE, frame)
-
-    def close(self) -> None:
-        if self._denoise is not None:
-            self._denoise.close()
-            self._denoise = None
 
 
 def pinhole_of(view: View) -> Any:

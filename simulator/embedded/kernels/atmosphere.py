@@ -54,10 +54,22 @@ def whole_sky(sky: Sky, direction: wp.vec3) -> wp.vec3:
 
 
 @wp.func
-def through_fog(sky: Sky, radiance: wp.vec3, distance_m: float, direction: wp.vec3) -> wp.vec3:
-    """What is left of `radiance` after `distance_m` of air, plus the light that the air adds."""
+def left_by_fog(sky: Sky, distance_m: float, direction: wp.vec3) -> float:
+    """Share of the light that `distance_m` of air lets through."""
     in_layer = wp.min(distance_m, sky.fog_layer_m / wp.max(direction[2], 1.0e-4))
-    left = wp.exp(-sky.extinction_per_m * in_layer)
+    return wp.exp(-sky.extinction_per_m * in_layer)
+
+
+@wp.func
+def from_fog(sky: Sky, left: float, direction: wp.vec3) -> wp.vec3:
+    """The light that air adds which lets through the share `left`."""
     toward_sun = wp.max(wp.dot(direction, sky.sun_direction), 0.0)
     air = sky.fog + sky.glow * (0.12 * wp.pow(toward_sun, 6.0))
-    return radiance * left + air * (1.0 - left)
+    return air * (1.0 - left)
+
+
+@wp.func
+def through_fog(sky: Sky, radiance: wp.vec3, distance_m: float, direction: wp.vec3) -> wp.vec3:
+    """What is left of `radiance` after `distance_m` of air, plus the light that the air adds."""
+    left = left_by_fog(sky, distance_m, direction)
+    return radiance * left + from_fog(sky, left, direction)

@@ -4,7 +4,7 @@
 
 Monte Carlo where light has an extent: one ray towards a point of the sun's disc, one into the hemisphere of the sky,
 one to a lamp drawn by how much it would give unshadowed (resampled importance sampling with one survivor), one into
-the mirror direction. The denoiser averages them.
+the mirror direction. `ambient` and `softening` average them over pixels.
 """
 
 import warp as wp
@@ -18,6 +18,9 @@ FAR_M = wp.constant(1.0e5)
 SKIN_M = wp.constant(2.0e-3)  # rays leave a surface from this far above it
 AMBIENT_REACH_M = wp.constant(25.0)  # what is further away does not darken a corner
 CLEAR_MIRROR = wp.constant(0.2)
+FAINT_MIRROR = wp.constant(0.125)  # share of the light below which not every pixel has a mirror ray of its own
+FAINTEST_MIRROR = wp.constant(0.02)  # below it none has
+NO_SUN = wp.constant(-1.0)
 NIGHT_EMISSION = wp.constant(0.5)
 BACKWARD = wp.constant(0.08)  # what air throws back towards a lamp, against what it throws evenly
 ROAD_TAG = wp.constant(1)
@@ -40,6 +43,23 @@ class Surface:
 
 
 @wp.func
+def bent_normal(geometry: Geometry, face: int, u: float, v: float, flat_normal: wp.vec3, direction: wp.vec3) -> wp.vec3:
+    """The normal of the curved surface that a smooth face stands for; `flat_normal` is on the side it is seen from."""
+    normal = flat_normal
+    if geometry.smooth[face] == 1:
+        a = geometry.vertex_normal[geometry.corners[3 * face]]
+        b = geometry.vertex_normal[geometry.corners[3 * face + 1]]
+        c = geometry.vertex_normal[geometry.corners[3 * face + 2]]
+        bent = a * u + b * v + c * (1.0 - u - v)
+        along = wp.dot(bent, flat_normal)
+        if along < 0.0:
+            bent = -bent
+        if wp.abs(along) > 0.2 * wp.length(bent) and wp.dot(bent, direction) < 0.0:
+            normal = wp.normalize(bent)
+    return normal
+
+
+@wp.func
 def surface_at(
     geometry: Geometry,
     sky: Sky,
@@ -53,18 +73,10 @@ def surface_at(
 ) -> Surface:
     """The surface that a ray along `direction` met; `footprint_m` is the pixel's width there, across the ray."""
     material = geometry.materials[geometry.material[face]]
-    outward = wp.where(wp.dot(flat_normal, direction) > 0.0, -1.0, 1.0)
-    normal = flat_normal * outward
     out = Surface()
-    out.flat_normal = normal
-    out.position = position + normal * SKIN_M
-    if geometry.smooth[face] == 1:
-        a = geometry.vertex_normal[geometry.corners[3 * face]]
-        b = geometry.vertex_normal[geometry.corners[3 * face + 1]]
-        c = geometry.vertex_normal[geometry.corners[3 * face + 2]]
-        bent = (a * u + b * v + c * (1.0 - u - v)) * outward
-        if wp.dot(bent, normal) > 0.2 * wp.length(bent) and wp.dot(bent, direction) < 0.0:
-            normal = wp.normalize(bent)
+    out.flat_normal = wp.where(wp.dot(flat_normal, direction) > 0.0, -flat_normal, flat_normal)
+    out.position = position + out.flat_normal * SKIN_M
+    normal = bent_normal(geometry, face, u, v, out.flat_normal, direction)
 
     pose = geometry.poses[geometry.instance[face]]
     about = wp.quat_from_axis_angle(wp.vec3(0.0, 0.0, 1.0), -pose[3])
@@ -154,33 +166,28 @@ def highlight(surface: Surface, to_viewer: wp.vec3, to_light: wp.vec3) -> float:
 
 
 @wp.func
-def from_hemisphere(normal: wp.vec3, seed: int) -> wp.vec3:
-    """A direction drawn by the cosine about `normal`."""
-    random = wp.rand_init(seed, 1)
-    z = 2.0 * wp.randf(random) - 1.0
-    turn = 6.2831853 * wp.randf(random)
+def from_hemisphere(normal: wp.vec3, drawn: wp.vec2) -> wp.vec3:
+    """A direction by the cosine about `normal`."""
+    z = 2.0 * drawn[0] - 1.0
+    turn = 6.2831853 * drawn[1]
     r = wp.sqrt(wp.max(1.0 - z * z, 0.0))
     return wp.normalize(normal * 1.001 + wp.vec3(r * wp.cos(turn), r * wp.sin(turn), z))
 
 
 @wp.func
-def sun_share(geometry: Geometry, sky: Sky, surface: Surface, seed: int) -> float:
-    """0 in shadow, else 1, for a random point of the sun's disc."""
-    random = wp.rand_init(seed, 2)
-    u = wp.randf(random) - 0.5
-    v = wp.randf(random) - 0.5
-    w = wp.randf(random) - 0.5
-    toward = wp.normalize(sky.sun_direction + wp.vec3(u, v, w) * (2.0 * sky.sun_radius))
-    seen = float(1.0)
-    if blocked(geometry, surface.position, toward, FAR_M):
-        seen = 0.0
-    return seen
+def to_sun(sky: Sky, drawn: wp.vec2) -> wp.vec3:
+    """The direction of a point of the sun's disc."""
+    radius = sky.sun_radius * wp.sqrt(drawn[0])
+    turn = 6.2831853 * drawn[1]
+    across = wp.normalize(wp.cross(sky.sun_direction, wp.vec3(0.0, 0.0, 1.0)))
+    offset = across * wp.cos(turn) + wp.cross(across, sky.sun_direction) * wp.sin(turn)
+    return wp.normalize(sky.sun_direction + offset * radius)
 
 
 @wp.func
-def open_sky(sky: Sky, surface: Surface) -> wp.vec3:
+def open_sky(sky: Sky, normal: wp.vec3) -> wp.vec3:
     """Irradiance over pi from the sky and the ground where nothing stands about."""
-    up = 0.5 + 0.5 * surface.normal[2]
+    up = 0.5 + 0.5 * normal[2]
     return wp.lerp(from_ground(sky), sky.mean, up) * 0.85
 
 
@@ -193,10 +200,12 @@ def from_ground(sky: Sky) -> wp.vec3:
 
 
 @wp.func
-def surroundings(geometry: Geometry, sky: Sky, surface: Surface, seed: int) -> wp.vec3:
+def surroundings(
+    geometry: Geometry, sky: Sky, position: wp.vec3, flat_normal: wp.vec3, normal: wp.vec3, drawn: wp.vec2
+) -> wp.vec3:
     """One sample of the irradiance over pi from the sky and from what stands about."""
-    direction = from_hemisphere(surface.normal, seed)
-    hit = nearest(geometry, surface.position, direction, AMBIENT_REACH_M)
+    direction = from_hemisphere(normal, drawn)
+    hit = nearest(geometry, position + flat_normal * SKIN_M, direction, AMBIENT_REACH_M)
     if hit.face != NOTHING:
         met = geometry.materials[geometry.material[hit.face]]
         facing = wp.where(wp.dot(hit.normal, direction) > 0.0, -1.0, 1.0)
@@ -226,13 +235,18 @@ def lamp_gives(geometry: Geometry, index: int, position: wp.vec3) -> wp.vec3:
     return lamp.intensity * (cone / (distance * distance))
 
 
+@wp.struct
+class LampLit:
+    given: wp.vec3  # radiance towards the viewer from all lamps, if nothing hid them
+    seen: float  # 0 or 1: whether one of them is seen that was drawn by how much it gives
+
+
 @wp.func
-def from_lamps(geometry: Geometry, sky: Sky, surface: Surface, to_viewer: wp.vec3, seed: int) -> wp.vec3:
-    """Radiance towards the viewer from all lamps, one of them drawn and tested for shadow."""
-    random = wp.rand_init(seed, 3)
+def from_lamps(geometry: Geometry, sky: Sky, surface: Surface, to_viewer: wp.vec3, drawn: float) -> LampLit:
+    """One random number, 0-1, serves to draw the lamp: what each choice leaves of it is even again."""
+    out = LampLit()
+    left = drawn
     total = float(0.0)
-    chosen = wp.vec3(0.0, 0.0, 0.0)
-    chosen_weight = float(0.0)
     target = surface.position
     for index in range(geometry.lamps.shape[0]):
         to_lamp = geometry.lamps[index].position - surface.position
@@ -244,21 +258,22 @@ def from_lamps(geometry: Geometry, sky: Sky, surface: Surface, to_viewer: wp.vec
             shine = highlight(surface, to_viewer, toward)
             given = wp.cw_mul(irradiance, matt + wp.vec3(shine, shine, shine))
             weight = given[0] + given[1] + given[2]
+            out.given += given * sky.lamp_level
             total += weight
-            if weight > 0.0 and wp.randf(random) * total < weight:
-                chosen = given
-                chosen_weight = weight
-                target = geometry.lamps[index].position
-    if chosen_weight > 0.0:
+            if weight > 0.0:
+                chance = weight / total
+                if left < chance:
+                    left = left / chance
+                    target = geometry.lamps[index].position
+                else:
+                    left = (left - chance) / (1.0 - chance)
+    if total > 0.0:
         gap = target - surface.position
         distance = wp.length(gap)
         # a lamp sits inside its housing: the last half metre casts no shadow
-        if blocked(geometry, surface.position, gap / distance, wp.max(distance - 0.5, 0.01)):
-            chosen_weight = 0.0
-    light = wp.vec3(0.0, 0.0, 0.0)
-    if chosen_weight > 0.0:
-        light = chosen * (total / chosen_weight)
-    return light * sky.lamp_level
+        if not blocked(geometry, surface.position, gap / distance, wp.max(distance - 0.5, 0.01)):
+            out.seen = 1.0
+    return out
 
 
 @wp.func
@@ -286,14 +301,21 @@ def lamp_haze(geometry: Geometry, sky: Sky, origin: wp.vec3, direction: wp.vec3,
 
 
 @wp.func
+def mirror_blur(surface: Surface) -> float:
+    """How far, as a tangent, what a surface mirrors is spread."""
+    blur = surface.roughness * surface.roughness
+    if surface.clearcoat > 0.0:
+        blur = wp.min(blur, 0.03)
+    return blur
+
+
+@wp.func
 def mirrored(
     geometry: Geometry, sky: Sky, surface: Surface, direction: wp.vec3, footprint_m: float, share: float, seed: int
 ) -> wp.vec3:
     """Radiance that a glossy surface sees in its mirror direction; a faint mirror (`share`) shows no shadows."""
     random = wp.rand_init(seed, 4)
-    blur = surface.roughness * surface.roughness
-    if surface.clearcoat > 0.0:
-        blur = wp.min(blur, 0.03)
+    blur = mirror_blur(surface)
     jitter = wp.vec3(wp.randf(random) - 0.5, wp.randf(random) - 0.5, wp.randf(random) - 0.5) * (2.0 * blur)
     away = wp.normalize(direction - surface.normal * (2.0 * wp.dot(direction, surface.normal)) + jitter)
     below = wp.dot(away, surface.flat_normal)
@@ -309,15 +331,44 @@ def mirrored(
         if cosine > 0.0:
             sunny = 0.6 * cosine
             if share > CLEAR_MIRROR:
-                sunny = cosine * sun_share(geometry, sky, met, seed + 1)
-        lit = sky.sun_irradiance * (0.3183 * sunny) + open_sky(sky, met) * 0.7
+                point = wp.vec2(wp.randf(random), wp.randf(random))
+                sunny = wp.where(blocked(geometry, met.position, to_sun(sky, point), FAR_M), 0.0, cosine)
+        lit = sky.sun_irradiance * (0.3183 * sunny) + open_sky(sky, met.normal) * 0.7
         light = wp.cw_mul(met.color, lit) + met.emission
         if sky.lamp_level > 0.0:
-            light = light + from_lamps(geometry, sky, met, -away, seed + 1)
+            lamps = from_lamps(geometry, sky, met, -away, wp.randf(random))
+            light = light + lamps.given * lamps.seen
         light = through_fog(sky, light, hit.t, away)
     else:
         light = through_fog(sky, wp.min(whole_sky(sky, away), wp.vec3(12.0, 12.0, 12.0)), FAR_M, away)
     return light
+
+
+@wp.struct
+class Sample:
+    """What chance is to a pixel."""
+
+    seed: int
+    drawn: wp.vec2  # 0-1, spread evenly over neighbouring pixels
+    faint_mirrors: int  # 1 where they are traced, too
+
+
+@wp.struct
+class Parts:
+    """Radiance of what a pixel shows, apart by how it was come by; position and normal are those of Hit."""
+
+    position: wp.vec3
+    flat_normal: wp.vec3
+    depth_m: float
+    steady: wp.vec3  # worked out, not drawn
+    sun: wp.vec3  # where the sun is seen
+    sun_hidden_m: float  # how far away what hides it is; 0 where it is seen, NO_SUN where none shines
+    lamps: wp.vec3  # where they are seen
+    lamps_seen: float  # 0 or 1
+    mirror_gain: wp.vec3
+    mirror: wp.vec3  # what is seen in it; times the gain
+    mirror_known: float  # 0 or 1
+    mirror_blur: float
 
 
 @wp.func
@@ -329,33 +380,38 @@ def shaded(
     direction: wp.vec3,
     footprint_m: float,
     mirror_ray: int,
-    seed: int,
-) -> wp.vec3:
-    """Radiance of the surface towards where the ray came from; `ambient` is what sky and surroundings give it."""
+    sample: Sample,
+) -> Parts:
+    """The surface as seen from where the ray came from; `ambient` is what sky and surroundings give it."""
+    out = Parts()
+    out.sun_hidden_m = NO_SUN
     to_viewer = -direction
     matt = surface.color * (1.0 - surface.metallic)
-    light = wp.cw_mul(matt, ambient)
+    out.steady = wp.cw_mul(matt, ambient)
     cosine = wp.dot(surface.normal, sky.sun_direction)
     if cosine > 0.0 and sky.sun_irradiance[0] > 1.0e-4:
-        seen = sun_share(geometry, sky, surface, seed)
-        if seen > 0.0:
-            shine = highlight(surface, to_viewer, sky.sun_direction)
-            given = matt * (0.3183 * cosine) + wp.vec3(shine, shine, shine)
-            light = light + wp.cw_mul(sky.sun_irradiance, given)
+        blocker = nearest(geometry, surface.position, to_sun(sky, sample.drawn), FAR_M)
+        out.sun_hidden_m = wp.where(blocker.face == NOTHING, 0.0, wp.max(blocker.t, 1.0e-3))
+        shine = highlight(surface, to_viewer, sky.sun_direction)
+        out.sun = wp.cw_mul(sky.sun_irradiance, matt * (0.3183 * cosine) + wp.vec3(shine, shine, shine))
     if sky.lamp_level > 0.0:
-        light = light + from_lamps(geometry, sky, surface, to_viewer, seed)
+        lamps = from_lamps(geometry, sky, surface, to_viewer, sample.drawn[0])
+        out.lamps = lamps.given
+        out.lamps_seen = lamps.seen
     gloss = wp.max(surface.clearcoat, surface.metallic)
     if gloss > 0.03:
         f0 = wp.lerp(0.04, 0.75, surface.metallic)
         share = gloss * fresnel(f0, wp.dot(surface.normal, to_viewer))
-        seen_there = sky.mean
-        if mirror_ray == 1 and share > 0.02:
-            # Russian roulette: a faint mirror is traced seldom, and counts for more when it is
-            random = wp.rand_init(seed, 6)
-            chance = wp.clamp(8.0 * share, 0.2, 1.0)
-            if wp.randf(random) < chance:
-                seen_there = mirrored(geometry, sky, surface, direction, footprint_m, share, seed)
-                seen_there = sky.mean + (seen_there - sky.mean) / chance
+        left = 1.0 - share * (1.0 - surface.metallic)
+        out.steady *= left
+        out.sun *= left
+        out.lamps *= left
         tint = wp.lerp(wp.vec3(1.0, 1.0, 1.0), surface.color, surface.metallic)
-        light = light * (1.0 - share * (1.0 - surface.metallic)) + wp.cw_mul(tint, seen_there) * share
-    return light + surface.emission
+        out.mirror_gain = tint * share
+        out.mirror = sky.mean
+        out.mirror_blur = mirror_blur(surface)
+        if mirror_ray == 1 and share > FAINTEST_MIRROR and (share > FAINT_MIRROR or sample.faint_mirrors == 1):
+            out.mirror = mirrored(geometry, sky, surface, direction, footprint_m, share, sample.seed)
+            out.mirror_known = 1.0
+    out.steady += surface.emission
+    return out

@@ -1,0 +1,135 @@
+# type: ignore
+# ruff: noqa: UP018
+"""What was drawn by chance at a pixel, made the mean over pixels about it that lie in its plane.
+
+Only what chance touched is averaged: whether sun and lamps are seen (0 or 1 at a pixel, times a light that is exact:
+Heitz et al., 'Combining analytic direct illumination and stochastic shadows', 2018) and what a dull or faint mirror
+shows. Textures, relief and edges stay as they are. A shadow of the sun is softened as far as its half-shadow reaches:
+the distance of what throws it, times the angle of the sun's disc (Fernando, 'Percentage-closer soft shadows', 2005).
+"""
+
+import warp as wp
+
+from simulator.embedded.kernels.hits import in_one_plane
+from simulator.embedded.kernels.records import Pinhole, Sky
+from simulator.embedded.kernels.shading import FAINT_MIRROR, NO_SUN, Parts
+
+WIDEST_PX = wp.constant(5)  # radius within which a shadow of the sun is softened
+SCOUTS_DOWN = wp.constant(wp.types.vector(8, int)(0, 2, 5, 2, 0, -2, -5, -2))  # pixels that tell whether one is near
+SCOUTS_RIGHT = wp.constant(wp.types.vector(8, int)(5, 2, 0, -2, -5, -2, 0, 2))
+CLEAR_BLUR = wp.constant(0.004)  # a mirror this clear shows no noise
+BRIGHTEST = wp.constant(60.0)  # one spark in a mirror must not outshine a neighbourhood
+
+
+@wp.func
+def within(parts: wp.array2d[Parts], row: int, column: int) -> bool:
+    return row >= 0 and column >= 0 and row < parts.shape[0] and column < parts.shape[1]
+
+
+@wp.func
+def tent(down: int, right: int) -> float:
+    """Weight of a pixel of five by five."""
+    return float((3 - wp.abs(down)) * (3 - wp.abs(right)))
+
+
+@wp.func
+def shared(own: Parts, other: Parts) -> float:
+    return in_one_plane(own.position, own.flat_normal, other.position, other.flat_normal, own.depth_m)
+
+
+@wp.func
+def sun_seen_about(parts: wp.array2d[Parts], own: Parts, row: int, column: int, sky: Sky, focal_px: float) -> float:
+    """Share of the sun's disc that is seen."""
+    hidden_m = wp.max(own.sun_hidden_m, 0.0)
+    hidden = wp.where(hidden_m > 0.0, 1.0, 0.0)
+    seen = 1.0 - hidden
+    for number in range(8):
+        i = row + SCOUTS_DOWN[number]
+        j = column + SCOUTS_RIGHT[number]
+        if within(parts, i, j):
+            other_m = parts[i, j].sun_hidden_m
+            if other_m > 0.0:
+                hidden_m += other_m
+                hidden += 1.0
+            elif other_m == 0.0:
+                seen += 1.0
+    if hidden == 0.0 or seen == 0.0:
+        return wp.where(own.sun_hidden_m > 0.0, 0.0, 1.0)
+    reach_px = hidden_m / hidden * sky.sun_radius * focal_px / own.depth_m
+    reach_px = wp.min(reach_px, float(WIDEST_PX))
+    reach = int(reach_px + 0.5)
+    total = float(0.0)
+    weight = float(0.0)
+    for down in range(-reach, reach + 1):
+        for right in range(-reach, reach + 1):
+            gap = wp.sqrt(float(down * down + right * right))
+            if gap < reach_px + 0.5 and within(parts, row + down, column + right):
+                other = parts[row + down, column + right]
+                if other.sun_hidden_m != NO_SUN:
+                    share = wp.min(reach_px + 0.5 - gap, 1.0) * shared(own, other)
+                    weight += share
+                    if other.sun_hidden_m == 0.0:
+                        total += share
+    if weight == 0.0:
+        return wp.where(own.sun_hidden_m > 0.0, 0.0, 1.0)
+    return total / weight
+
+
+@wp.func
+def lamps_seen_about(parts: wp.array2d[Parts], own: Parts, row: int, column: int) -> float:
+    """Share of the lamps' light that arrives."""
+    total = own.lamps_seen * 1.0e-3
+    weight = float(1.0e-3)
+    for down in range(-2, 3):
+        for right in range(-2, 3):
+            if within(parts, row + down, column + right):
+                other = parts[row + down, column + right]
+                if wp.max(other.lamps) > 0.0:
+                    share = tent(down, right) * shared(own, other)
+                    total += other.lamps_seen * share
+                    weight += share
+    return total / weight
+
+
+@wp.func
+def mirrored_about(parts: wp.array2d[Parts], own: Parts, row: int, column: int) -> wp.vec3:
+    """What a dull or faint mirror shows."""
+    total = own.mirror * 1.0e-3
+    weight = float(1.0e-3)
+    for down in range(-2, 3):
+        for right in range(-2, 3):
+            if within(parts, row + down, column + right):
+                other = parts[row + down, column + right]
+                if other.mirror_known > 0.0:
+                    share = tent(down, right) * shared(own, other)
+                    total += other.mirror * share
+                    weight += share
+    return total / weight
+
+
+@wp.kernel
+def soften(sky: Sky, camera: Pinhole, parts: wp.array2d[Parts], radiance: wp.array2d[wp.vec3]):
+    """The parts of every pixel put together."""
+    row, column = wp.tid()
+    own = parts[row, column]
+    light = own.steady
+    if own.sun_hidden_m != NO_SUN:
+        light += own.sun * sun_seen_about(parts, own, row, column, sky, camera.focal[0])
+    if wp.max(own.lamps) > 0.0:
+        light += own.lamps * lamps_seen_about(parts, own, row, column)
+    gain = wp.max(own.mirror_gain)
+    if gain > 0.0:
+        seen = own.mirror
+        if gain < FAINT_MIRROR or own.mirror_blur > CLEAR_BLUR:
+            seen = mirrored_about(parts, own, row, column)
+        light += wp.cw_mul(own.mirror_gain, seen)
+    radiance[row, column] = wp.min(light, wp.vec3(BRIGHTEST, BRIGHTEST, BRIGHTEST))
+
+
+@wp.func
+def unsoftened(own: Parts) -> wp.vec3:
+    """One pixel's parts put together as they were drawn."""
+    light = own.steady + own.lamps * own.lamps_seen + wp.cw_mul(own.mirror_gain, own.mirror)
+    if own.sun_hidden_m == 0.0:
+        light += own.sun
+    return wp.min(light, wp.vec3(BRIGHTEST, BRIGHTEST, BRIGHTEST))
