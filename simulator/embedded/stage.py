@@ -107,4 +107,4 @@ def _face_fields(mesh: Mesh, instance: int) -> dict[str, np.ndarray]:
 def _tree(mesh: Mesh, device: str) -> tuple[wp.Mesh, wp.array]:
     corners = wp.array(mesh.faces.reshape(-1), dtype=wp.int32, device=device)
     points = wp.array(mesh.vertices_m, dtype=wp.vec3, device=device)
-    return wp.Mesh(points=points, indices=corners, bvh_constructor="sah", bvh_leaf_size=FACES_A_LEAF), corners
+    return wp.Mesh(points=points, indices=corners, bvh_constructor="cubql", bvh_leaf_size=FACES_A_LEAF), corners

@@ -92,7 +92,9 @@ def trace_through(world: Traceable, pinhole: Any, sky: Any, quality: Quality, se
     parts = _empty(shape, Parts, device)
     common = [world.geometry, sky, pinhole, *_ambient(world, pinhole, sky, quality, nearest, seed)]
     common += [int(quality.mirror_rays), seed]
-    wp.launch(light_centres, shape, [*common, nearest, parts], device=device)
+    for turn in (0, 1):
+        half = shape[0], (shape[1] + 1) // 2
+        wp.launch(light_centres, half, [*common, turn, nearest, parts], device=device)
     centre = _empty(shape, wp.vec3, device)
     wp.launch(soften, shape, [sky, pinhole, parts, centre], device=device)
     radiance = centre

@@ -7,12 +7,13 @@ import warp as wp
 from simulator.embedded.kernels.ambient import Gathered, ambient_ratio
 from simulator.embedded.kernels.atmosphere import from_fog, left_by_fog, through_fog, whole_sky
 from simulator.embedded.kernels.cover import NO_FACE, face_seen
-from simulator.embedded.kernels.hits import Hit, alike, dither, hit_of
+from simulator.embedded.kernels.hits import Hit, alike, dither, hit_of, in_one_plane
 from simulator.embedded.kernels.meeting import blocked
 from simulator.embedded.kernels.records import Geometry, Pinhole, Sky
 from simulator.embedded.kernels.shading import (
     FAR_M,
     NO_SUN,
+    UNKNOWN,
     Parts,
     Sample,
     lamp_haze,
@@ -23,6 +24,7 @@ from simulator.embedded.kernels.shading import (
 )
 from simulator.embedded.kernels.softening import unsoftened
 
+ONE_PLANE = wp.constant(0.5)  # of in_one_plane: enough to be told by a neighbour
 HALO_EXTINCTION_PER_M = wp.constant(1.0e-3)  # thinner air shows no halo about lamps
 
 
@@ -81,6 +83,36 @@ def neighbour(number: int, row: int, column: int, rows: int, columns: int) -> wp
     return out
 
 
+@wp.func
+def told_by_neighbours(sample: Sample, parts: wp.array2d[Parts], hit: Hit, row: int, column: int) -> Sample:
+    """The sample, with what the four neighbours agree on."""
+    hidden_m = float(0.0)
+    hidden = float(0.0)
+    sunny = float(0.0)
+    lit = float(0.0)
+    for number in range(4):
+        at = neighbour(number, row, column, parts.shape[0], parts.shape[1])
+        if at[0] == row and at[1] == column:
+            return sample
+        other = parts[at[0], at[1]]
+        if in_one_plane(hit.position, hit.flat_normal, other.position, other.flat_normal, hit.depth_m) < ONE_PLANE:
+            return sample
+        if other.sun_hidden_m > 0.0:
+            hidden += 1.0
+            hidden_m += other.sun_hidden_m
+        if other.sun_hidden_m == 0.0:
+            sunny += 1.0
+        lit += other.lamps_seen
+    out = sample
+    if hidden == 4.0:
+        out.sun_hidden_m = hidden_m / 4.0
+    if sunny == 4.0:
+        out.sun_hidden_m = 0.0
+    if lit == 0.0 or lit == 4.0:
+        out.lamps_seen = lit / 4.0
+    return out
+
+
 @wp.kernel
 def light_centres(
     geometry: Geometry,
@@ -90,16 +122,28 @@ def light_centres(
     ratio: wp.array2d[wp.vec3],
     mirror_ray: int,
     seed: int,
+    turn: int,
     nearest: wp.array3d[wp.uint64],
     parts: wp.array2d[Parts],
 ):
-    """Light at every pixel's centre; of four pixels one traces faint mirrors."""
-    row, column = wp.tid()
+    """Light at every other pixel's centre: in turn 0 a chessboard's white squares, in turn 1 its black ones.
+
+    The black ones send no ray to sun or lamps where their neighbours, in one plane with them, are of one mind. Of four
+    pixels one traces faint mirrors.
+    """
+    row, half_column = wp.tid()
+    column = 2 * half_column + (row + turn) % 2
+    if column >= camera.width:
+        return
     sample = Sample()
     sample.seed = seed + (row * camera.width + column) * 64
     sample.drawn = dither(row, column, seed)
     sample.faint_mirrors = wp.where(row % 2 == 0 and column % 2 == 0, 1, 0)
+    sample.sun_hidden_m = UNKNOWN
+    sample.lamps_seen = UNKNOWN
     hit = hit_of(geometry, camera, float(column) + 0.5, float(row) + 0.5, nearest[0, row, column])
+    if turn == 1 and hit.face != NO_FACE:
+        sample = told_by_neighbours(sample, parts, hit, row, column)
     parts[row, column] = light_of(geometry, sky, camera, hit, at, ratio, row, column, mirror_ray, sample)
 
 
@@ -151,6 +195,8 @@ def light_edges(
             sample = Sample()
             sample.seed = seed + (row * camera.width + column) * 64 + 2 * index
             sample.drawn = dither(row, column, seed + index)
+            sample.sun_hidden_m = UNKNOWN
+            sample.lamps_seen = UNKNOWN
             point = samples[index]
             hit = hit_of(geometry, camera, float(column) + point[0], float(row) + point[1], seen)
             total += unsoftened(light_of(geometry, sky, camera, hit, at, ratio, row, column, mirror_ray, sample))

@@ -21,6 +21,7 @@ CLEAR_MIRROR = wp.constant(0.2)
 FAINT_MIRROR = wp.constant(0.125)  # share of the light below which not every pixel has a mirror ray of its own
 FAINTEST_MIRROR = wp.constant(0.02)  # below it none has
 NO_SUN = wp.constant(-1.0)
+UNKNOWN = wp.constant(-2.0)
 NIGHT_EMISSION = wp.constant(0.5)
 BACKWARD = wp.constant(0.08)  # what air throws back towards a lamp, against what it throws evenly
 ROAD_TAG = wp.constant(1)
@@ -242,9 +243,15 @@ class LampLit:
 
 
 @wp.func
-def from_lamps(geometry: Geometry, sky: Sky, surface: Surface, to_viewer: wp.vec3, drawn: float) -> LampLit:
-    """One random number, 0-1, serves to draw the lamp: what each choice leaves of it is even again."""
+def from_lamps(
+    geometry: Geometry, sky: Sky, surface: Surface, to_viewer: wp.vec3, drawn: float, seen: float
+) -> LampLit:
+    """One random number, 0-1, serves to draw the lamp: what each choice leaves of it is even again.
+
+    `seen` is what is known already, or UNKNOWN.
+    """
     out = LampLit()
+    out.seen = wp.max(seen, 0.0)
     left = drawn
     total = float(0.0)
     target = surface.position
@@ -267,7 +274,7 @@ def from_lamps(geometry: Geometry, sky: Sky, surface: Surface, to_viewer: wp.vec
                     target = geometry.lamps[index].position
                 else:
                     left = (left - chance) / (1.0 - chance)
-    if total > 0.0:
+    if total > 0.0 and seen == UNKNOWN:
         gap = target - surface.position
         distance = wp.length(gap)
         # a lamp sits inside its housing: the last half metre casts no shadow
@@ -336,7 +343,7 @@ def mirrored(
         lit = sky.sun_irradiance * (0.3183 * sunny) + open_sky(sky, met.normal) * 0.7
         light = wp.cw_mul(met.color, lit) + met.emission
         if sky.lamp_level > 0.0:
-            lamps = from_lamps(geometry, sky, met, -away, wp.randf(random))
+            lamps = from_lamps(geometry, sky, met, -away, wp.randf(random), UNKNOWN)
             light = light + lamps.given * lamps.seen
         light = through_fog(sky, light, hit.t, away)
     else:
@@ -346,11 +353,13 @@ def mirrored(
 
 @wp.struct
 class Sample:
-    """What chance is to a pixel."""
+    """What chance is to a pixel, and what its neighbours know already."""
 
     seed: int
     drawn: wp.vec2  # 0-1, spread evenly over neighbouring pixels
     faint_mirrors: int  # 1 where they are traced, too
+    sun_hidden_m: float  # as in Parts; UNKNOWN where a ray must tell
+    lamps_seen: float  # the same
 
 
 @wp.struct
@@ -390,12 +399,14 @@ def shaded(
     out.steady = wp.cw_mul(matt, ambient)
     cosine = wp.dot(surface.normal, sky.sun_direction)
     if cosine > 0.0 and sky.sun_irradiance[0] > 1.0e-4:
-        blocker = nearest(geometry, surface.position, to_sun(sky, sample.drawn), FAR_M)
-        out.sun_hidden_m = wp.where(blocker.face == NOTHING, 0.0, wp.max(blocker.t, 1.0e-3))
+        out.sun_hidden_m = sample.sun_hidden_m
+        if out.sun_hidden_m == UNKNOWN:
+            blocker = nearest(geometry, surface.position, to_sun(sky, sample.drawn), FAR_M)
+            out.sun_hidden_m = wp.where(blocker.face == NOTHING, 0.0, wp.max(blocker.t, 1.0e-3))
         shine = highlight(surface, to_viewer, sky.sun_direction)
         out.sun = wp.cw_mul(sky.sun_irradiance, matt * (0.3183 * cosine) + wp.vec3(shine, shine, shine))
     if sky.lamp_level > 0.0:
-        lamps = from_lamps(geometry, sky, surface, to_viewer, sample.drawn[0])
+        lamps = from_lamps(geometry, sky, surface, to_viewer, sample.drawn[0], sample.lamps_seen)
         out.lamps = lamps.given
         out.lamps_seen = lamps.seen
     gloss = wp.max(surface.clearcoat, surface.metallic)
