@@ -31,7 +31,7 @@ from simulator.embedded.sky import sky_of
 from simulator.embedded.tracer import label_through, pinhole_of, trace
 from simulator.scene import Actor, Environment, Place, Scene, SceneCamera
 
-PNG_LEVEL = 3  # as simulator/render_worker.py saves
+PNG_LEVEL = 1  # as simulator/render_worker.py saves
 SIZES_HWL_M = {
     "car": (1.5, 1.8, 4.3),
     "van": (2.1, 1.9, 5.1),

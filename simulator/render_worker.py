@@ -166,7 +166,7 @@ def _attempt_row(jobs: Jobs, index: int, attempt: int, scene: Scene | None, outc
 def _save_image(pixels: np.ndarray, path: Path, image_format: ImageFormat) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = _aside(path)
-    options = {"compress_level": 3} if image_format == "png" else {"quality": 95, "subsampling": 0}
+    options = {"compress_level": 1} if image_format == "png" else {"quality": 95, "subsampling": 0}
     Image.fromarray(pixels).save(aside, format=image_format, **options)
     aside.replace(path)
 

@@ -19,6 +19,8 @@ ADAPTATION = 0.82
 DARKEST_METERED = 0.004
 # Each channel sees a little of the others: a lamp too bright for the film turns white, as it does on a sensor.
 CROSSTALK = np.array([[0.93, 0.035, 0.035], [0.035, 0.93, 0.035], [0.035, 0.035, 0.93]], np.float32)
+# Noise of a channel: this much of its own and that much of the sum of all, which makes variance 1, of it 0.64 grey.
+OWN_GRAIN, COMMON_GRAIN = 0.6, 0.303
 GLARE_SHARE = 0.035  # of the light, scattered in the lens
 GLARE_SIGMA = 0.012  # of the picture's width
 
@@ -101,7 +103,8 @@ def _blurred(light: np.ndarray, response: CameraResponse) -> np.ndarray:
 def _with_glare(light: np.ndarray) -> np.ndarray:
     height, width = light.shape[:2]
     # glare is wide: a quarter of the resolution in each direction does
-    small = light[: height // 4 * 4, : width // 4 * 4].reshape(height // 4, 4, width // 4, 4, 3).mean(axis=(1, 3))
+    fours = light[: height // 4 * 4, : width // 4 * 4].reshape(height // 4, 4, -1).mean(axis=1)
+    small = fours.reshape(height // 4, width // 4, 4, 3).mean(axis=2)
     sigma = GLARE_SIGMA * width / 4
     veil = ndimage.gaussian_filter(small, (sigma, sigma, 0), truncate=3.0)
     rows = np.clip((np.arange(height) + 0.5) / 4 - 0.5, 0, height // 4 - 1)
@@ -131,10 +134,11 @@ def _with_noise(picture: np.ndarray, sigma: float, rng: np.random.Generator) -> 
     """Grain that grows with the root of the light, on a floor of read-out noise; mostly grey, a little coloured."""
     if sigma <= 0:
         return picture
-    grey = rng.standard_normal(picture.shape[:2], np.float32)[..., None]
-    color = rng.standard_normal(picture.shape, np.float32)
-    strength = sigma * (0.4 + 0.6 * np.sqrt(np.clip(picture, 0, 1) / 0.5))
-    return picture + strength * (0.8 * grey + 0.6 * color)
+    drawn = rng.standard_normal(picture.shape, np.float32)
+    common = np.float32(COMMON_GRAIN) * (drawn[..., :1] + drawn[..., 1:2] + drawn[..., 2:])
+    grain = np.float32(OWN_GRAIN) * drawn + common
+    strength = np.float32(sigma) * (np.float32(0.4) + np.float32(0.6 / 0.5**0.5) * np.sqrt(np.clip(picture, 0, 1)))
+    return picture + strength * grain
 
 
 def _through_jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
