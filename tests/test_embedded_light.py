@@ -107,6 +107,16 @@ def test_one_sample_a_pixel_comes_near_the_mean_of_many():
     assert np.quantile(np.abs(once / mean - 1), 0.999) < 0.3
 
 
+def test_a_wet_road_mirrors_lit_windows_without_sparks():
+    window = box((3, 1, 4), (0, 30), Material((0.8, 0.7, 0.5), emission=2.0), BUILDING, 1.0)
+    world = build_world(join([ground(), window]), [])
+    sky = sky_of(Environment(-15, 0, 0.9, wetness=0.6), 0)
+    once, *others = (trace(world, CAMERA, sky, Quality(), seed).radiance[120:160, 280:360] for seed in range(13))
+    mean = np.mean(others, axis=0)
+    assert mean.max() > 4 * np.median(mean)  # it is mirrored
+    assert np.abs(once - mean).mean() < 0.1 * mean.mean()
+
+
 def test_softening_leaves_sharp_shadows_and_textures_sharp():
     """A clear sun behind a kerb; a wall of stripes four pixels wide."""
     low = join([ground(), box((30, 1, 0.4), (0, 15.5), tag=BUILDING)])

@@ -16,13 +16,14 @@ from simulator.embedded.kernels.cover import LAST_FACE, cover
 from simulator.embedded.kernels.rays import light_centres, light_edges
 from simulator.embedded.kernels.records import Pinhole
 from simulator.embedded.kernels.shading import Parts
-from simulator.embedded.kernels.softening import soften
+from simulator.embedded.kernels.softening import first_mirrors, soften, spread_mirrors
 from simulator.embedded.world import World
 from simulator.scene import SceneCamera
 
 CENTRE = np.array([[0.5, 0.5]], np.float32)
 SKY_TAG = 11  # CARLA 0.9.16
 AMBIENT_STRIDES = (1, 2, 4, 8)  # in cells: light is spread over some thirty pixels of a plane
+MIRROR_STRIDES = (1 / 6, 1 / 3)  # of the reach of a mirror's blur: two passes of two strides each way cover it
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,12 @@ def trace_through(world: Traceable, pinhole: Any, sky: Any, quality: Quality, se
     for turn in (0, 1):
         half = shape[0], (shape[1] + 1) // 2
         wp.launch(light_centres, half, [*common, turn, nearest, parts], device=device)
-    centre = _empty(shape, wp.vec3, device)
-    wp.launch(soften, shape, [sky, pinhole, parts, centre], device=device)
+    mirrors, smoother, centre = (_empty(shape, dtype, device) for dtype in (wp.vec4, wp.vec4, wp.vec3))
+    wp.launch(first_mirrors, shape, [parts, mirrors], device=device)
+    for stride_per_reach in MIRROR_STRIDES:
+        wp.launch(spread_mirrors, shape, [parts, mirrors, stride_per_reach, smoother], device=device)
+        mirrors, smoother = smoother, mirrors
+    wp.launch(soften, shape, [sky, pinhole, parts, mirrors, centre], device=device)
     radiance = centre
     if quality.edge_samples > 0:
         radiance = wp.clone(centre)

@@ -53,7 +53,7 @@ def light_of(
         )
         share = ambient_ratio(at, ratio, row, column, hit.position, hit.flat_normal, hit.depth_m)
         ambient = wp.cw_mul(share, open_sky(sky, surface.normal))
-        out = shaded(geometry, sky, surface, ambient, hit.direction, footprint_m, mirror_ray, sample)
+        out = shaded(geometry, sky, surface, ambient, hit.direction, hit.distance_m, footprint_m, mirror_ray, sample)
         out.position = hit.position
         out.flat_normal = hit.flat_normal
         out.depth_m = hit.depth_m

@@ -176,13 +176,21 @@ def from_hemisphere(normal: wp.vec3, drawn: wp.vec2) -> wp.vec3:
 
 
 @wp.func
+def about(direction: wp.vec3, radius: float, drawn: wp.vec2) -> wp.vec3:
+    """A direction evenly from the disc about one; `radius` is the tangent of the disc's angular radius."""
+    reach = radius * wp.sqrt(drawn[0])
+    turn = 6.2831853 * drawn[1]
+    axis = wp.where(wp.abs(direction[2]) < 0.9, wp.vec3(0.0, 0.0, 1.0), wp.vec3(1.0, 0.0, 0.0))
+    across = wp.normalize(wp.cross(direction, axis))
+    return wp.normalize(
+        direction + across * (reach * wp.cos(turn)) + wp.cross(across, direction) * (reach * wp.sin(turn))
+    )
+
+
+@wp.func
 def to_sun(sky: Sky, drawn: wp.vec2) -> wp.vec3:
     """The direction of a point of the sun's disc."""
-    radius = sky.sun_radius * wp.sqrt(drawn[0])
-    turn = 6.2831853 * drawn[1]
-    across = wp.normalize(wp.cross(sky.sun_direction, wp.vec3(0.0, 0.0, 1.0)))
-    offset = across * wp.cos(turn) + wp.cross(across, sky.sun_direction) * wp.sin(turn)
-    return wp.normalize(sky.sun_direction + offset * radius)
+    return about(sky.sun_direction, sky.sun_radius, drawn)
 
 
 @wp.func
@@ -234,6 +242,17 @@ def lamp_gives(geometry: Geometry, index: int, position: wp.vec3) -> wp.vec3:
         peak = 12.0 * wp.smoothstep(0.5, 0.85, lamp.cos_cone)
         cone = cone * (0.15 + 0.85 * wp.pow(wp.clamp(inward, 0.01, 1.0), peak))
     return lamp.intensity * (cone / (distance * distance))
+
+
+@wp.struct
+class Sample:
+    """What chance is to a pixel, and what its neighbours know already."""
+
+    seed: int
+    drawn: wp.vec2  # 0-1, spread evenly over neighbouring pixels
+    faint_mirrors: int  # 1 where they are traced, too
+    sun_hidden_m: float  # as in Parts; UNKNOWN where a ray must tell
+    lamps_seen: float  # the same
 
 
 @wp.struct
@@ -316,20 +335,30 @@ def mirror_blur(surface: Surface) -> float:
     return blur
 
 
+@wp.struct
+class Mirrored:
+    light: wp.vec3
+    distance_m: float  # of what is seen from the mirror
+
+
 @wp.func
 def mirrored(
-    geometry: Geometry, sky: Sky, surface: Surface, direction: wp.vec3, footprint_m: float, share: float, seed: int
-) -> wp.vec3:
+    geometry: Geometry,
+    sky: Sky,
+    surface: Surface,
+    direction: wp.vec3,
+    footprint_m: float,
+    share: float,
+    sample: Sample,
+) -> Mirrored:
     """Radiance that a glossy surface sees in its mirror direction; a faint mirror (`share`) shows no shadows."""
-    random = wp.rand_init(seed, 4)
-    blur = mirror_blur(surface)
-    jitter = wp.vec3(wp.randf(random) - 0.5, wp.randf(random) - 0.5, wp.randf(random) - 0.5) * (2.0 * blur)
-    away = wp.normalize(direction - surface.normal * (2.0 * wp.dot(direction, surface.normal)) + jitter)
+    straight = direction - surface.normal * (2.0 * wp.dot(direction, surface.normal))
+    away = about(wp.normalize(straight), mirror_blur(surface), sample.drawn)
     below = wp.dot(away, surface.flat_normal)
     if below < 0.02:
         away = wp.normalize(away + surface.flat_normal * (0.04 - below))
     hit = nearest(geometry, surface.position, away, FAR_M)
-    light = wp.vec3(0.0, 0.0, 0.0)
+    out = Mirrored()
     if hit.face != NOTHING:
         met_at = surface.position + away * hit.t
         met = surface_at(geometry, sky, hit.face, hit.u, hit.v, hit.normal, met_at, away, footprint_m + 0.02 * hit.t)
@@ -338,28 +367,19 @@ def mirrored(
         if cosine > 0.0:
             sunny = 0.6 * cosine
             if share > CLEAR_MIRROR:
-                point = wp.vec2(wp.randf(random), wp.randf(random))
-                sunny = wp.where(blocked(geometry, met.position, to_sun(sky, point), FAR_M), 0.0, cosine)
+                sunny = wp.where(blocked(geometry, met.position, to_sun(sky, sample.drawn), FAR_M), 0.0, cosine)
         lit = sky.sun_irradiance * (0.3183 * sunny) + open_sky(sky, met.normal) * 0.7
         light = wp.cw_mul(met.color, lit) + met.emission
         if sky.lamp_level > 0.0:
-            lamps = from_lamps(geometry, sky, met, -away, wp.randf(random), UNKNOWN)
+            # the same draw everywhere: no noise to be softened, as a clear mirror's picture is not
+            lamps = from_lamps(geometry, sky, met, -away, 0.5, UNKNOWN)
             light = light + lamps.given * lamps.seen
-        light = through_fog(sky, light, hit.t, away)
+        out.distance_m = hit.t
+        out.light = through_fog(sky, light, hit.t, away)
     else:
-        light = through_fog(sky, wp.min(whole_sky(sky, away), wp.vec3(12.0, 12.0, 12.0)), FAR_M, away)
-    return light
-
-
-@wp.struct
-class Sample:
-    """What chance is to a pixel, and what its neighbours know already."""
-
-    seed: int
-    drawn: wp.vec2  # 0-1, spread evenly over neighbouring pixels
-    faint_mirrors: int  # 1 where they are traced, too
-    sun_hidden_m: float  # as in Parts; UNKNOWN where a ray must tell
-    lamps_seen: float  # the same
+        out.distance_m = FAR_M
+        out.light = through_fog(sky, wp.min(whole_sky(sky, away), wp.vec3(12.0, 12.0, 12.0)), FAR_M, away)
+    return out
 
 
 @wp.struct
@@ -376,8 +396,7 @@ class Parts:
     lamps_seen: float  # 0 or 1
     mirror_gain: wp.vec3
     mirror: wp.vec3  # what is seen in it; times the gain
-    mirror_known: float  # 0 or 1
-    mirror_blur: float
+    mirror_reach_px: float  # how far its blur spreads that over the film; UNKNOWN where no ray told
 
 
 @wp.func
@@ -387,11 +406,12 @@ def shaded(
     surface: Surface,
     ambient: wp.vec3,
     direction: wp.vec3,
+    distance_m: float,
     footprint_m: float,
     mirror_ray: int,
     sample: Sample,
 ) -> Parts:
-    """The surface as seen from where the ray came from; `ambient` is what sky and surroundings give it."""
+    """The surface as seen from `distance_m` away; `ambient` is what sky and surroundings give it."""
     out = Parts()
     out.sun_hidden_m = NO_SUN
     to_viewer = -direction
@@ -420,9 +440,12 @@ def shaded(
         tint = wp.lerp(wp.vec3(1.0, 1.0, 1.0), surface.color, surface.metallic)
         out.mirror_gain = tint * share
         out.mirror = sky.mean
-        out.mirror_blur = mirror_blur(surface)
+        out.mirror_reach_px = UNKNOWN
         if mirror_ray == 1 and share > FAINTEST_MIRROR and (share > FAINT_MIRROR or sample.faint_mirrors == 1):
-            out.mirror = mirrored(geometry, sky, surface, direction, footprint_m, share, sample.seed)
-            out.mirror_known = 1.0
+            seen = mirrored(geometry, sky, surface, direction, footprint_m, share, sample)
+            out.mirror = seen.light
+            # what stands near its mirror is blurred less: the image lies as far behind it
+            near = seen.distance_m / (seen.distance_m + distance_m)
+            out.mirror_reach_px = mirror_blur(surface) * near * distance_m / footprint_m
     out.steady += surface.emission
     return out

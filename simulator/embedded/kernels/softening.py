@@ -12,12 +12,12 @@ import warp as wp
 
 from simulator.embedded.kernels.hits import in_one_plane
 from simulator.embedded.kernels.records import Pinhole, Sky
-from simulator.embedded.kernels.shading import FAINT_MIRROR, NO_SUN, Parts
+from simulator.embedded.kernels.shading import NO_SUN, UNKNOWN, Parts
 
 WIDEST_PX = wp.constant(5)  # radius within which a shadow of the sun is softened
 SCOUTS_DOWN = wp.constant(wp.types.vector(8, int)(0, 2, 5, 2, 0, -2, -5, -2))  # pixels that tell whether one is near
 SCOUTS_RIGHT = wp.constant(wp.types.vector(8, int)(5, 2, 0, -2, -5, -2, 0, 2))
-CLEAR_BLUR = wp.constant(0.004)  # a mirror this clear shows no noise
+CLEAR_PX = wp.constant(1.5)  # a mirror whose blur spreads over less shows no noise
 BRIGHTEST = wp.constant(60.0)  # one spark in a mirror must not outshine a neighbourhood
 
 
@@ -91,24 +91,68 @@ def lamps_seen_about(parts: wp.array2d[Parts], own: Parts, row: int, column: int
     return total / weight
 
 
-@wp.func
-def mirrored_about(parts: wp.array2d[Parts], own: Parts, row: int, column: int) -> wp.vec3:
-    """What a dull or faint mirror shows."""
-    total = own.mirror * 1.0e-3
+@wp.kernel
+def first_mirrors(parts: wp.array2d[Parts], mirrors: wp.array2d[wp.vec4]):
+    """What a mirror shows, and how many pixels its blur spreads that: told by neighbours where no ray told."""
+    row, column = wp.tid()
+    own = parts[row, column]
+    if wp.max(own.mirror_gain) == 0.0:
+        return
+    total = wp.vec4(own.mirror[0], own.mirror[1], own.mirror[2], 0.0) * 1.0e-3
     weight = float(1.0e-3)
-    for down in range(-2, 3):
-        for right in range(-2, 3):
-            if within(parts, row + down, column + right):
-                other = parts[row + down, column + right]
-                if other.mirror_known > 0.0:
-                    share = tent(down, right) * shared(own, other)
-                    total += other.mirror * share
-                    weight += share
-    return total / weight
+    if own.mirror_reach_px == UNKNOWN:
+        for down in range(-2, 3):
+            for right in range(-2, 3):
+                if within(parts, row + down, column + right):
+                    other = parts[row + down, column + right]
+                    if wp.max(other.mirror_gain) > 0.0 and other.mirror_reach_px != UNKNOWN:
+                        share = tent(down, right) * shared(own, other)
+                        seen = wp.vec4(other.mirror[0], other.mirror[1], other.mirror[2], other.mirror_reach_px)
+                        total += seen * share
+                        weight += share
+        mirrors[row, column] = total / weight
+    else:
+        mirrors[row, column] = wp.vec4(own.mirror[0], own.mirror[1], own.mirror[2], own.mirror_reach_px)
 
 
 @wp.kernel
-def soften(sky: Sky, camera: Pinhole, parts: wp.array2d[Parts], radiance: wp.array2d[wp.vec3]):
+def spread_mirrors(
+    parts: wp.array2d[Parts], mirrors: wp.array2d[wp.vec4], stride_per_reach: float, out: wp.array2d[wp.vec4]
+):
+    """One pass of an a-trous filter over what dull mirrors show; clear ones stay as they are."""
+    row, column = wp.tid()
+    own = parts[row, column]
+    if wp.max(own.mirror_gain) == 0.0:
+        return
+    seen = mirrors[row, column]
+    reach_px = seen[3]
+    total = seen * 9.0
+    weight = float(9.0)
+    if reach_px > CLEAR_PX:
+        stride = wp.max(int(reach_px * stride_per_reach + 0.5), 1)
+        for number in range(25):
+            down = number / 5 - 2
+            right = number % 5 - 2
+            i = row + stride * down
+            j = column + stride * right
+            if number != 12 and within(parts, i, j):
+                other = parts[i, j]
+                if wp.max(other.mirror_gain) > 0.0:
+                    share = tent(down, right) * shared(own, other)
+                    total += mirrors[i, j] * share
+                    weight += share
+    mean = total / weight
+    out[row, column] = wp.vec4(mean[0], mean[1], mean[2], reach_px)
+
+
+@wp.kernel
+def soften(
+    sky: Sky,
+    camera: Pinhole,
+    parts: wp.array2d[Parts],
+    mirrors: wp.array2d[wp.vec4],
+    radiance: wp.array2d[wp.vec3],
+):
     """The parts of every pixel put together."""
     row, column = wp.tid()
     own = parts[row, column]
@@ -117,12 +161,9 @@ def soften(sky: Sky, camera: Pinhole, parts: wp.array2d[Parts], radiance: wp.arr
         light += own.sun * sun_seen_about(parts, own, row, column, sky, camera.focal[0])
     if wp.max(own.lamps) > 0.0:
         light += own.lamps * lamps_seen_about(parts, own, row, column)
-    gain = wp.max(own.mirror_gain)
-    if gain > 0.0:
-        seen = own.mirror
-        if gain < FAINT_MIRROR or own.mirror_blur > CLEAR_BLUR:
-            seen = mirrored_about(parts, own, row, column)
-        light += wp.cw_mul(own.mirror_gain, seen)
+    if wp.max(own.mirror_gain) > 0.0:
+        seen = mirrors[row, column]
+        light += wp.cw_mul(own.mirror_gain, wp.vec3(seen[0], seen[1], seen[2]))
     radiance[row, column] = wp.min(light, wp.vec3(BRIGHTEST, BRIGHTEST, BRIGHTEST))
 
 
