@@ -78,6 +78,15 @@ def test_unet_keeps_the_size_and_halves_down_to_one_pixel(levels, height, width)
     assert x.shape[2:] == (1, 1)
 
 
+def test_resized_maps_paint_one_label_in_one_colour_and_transposed_convolutions_a_mesh():
+    spread = {}
+    for upsampling in ("transposed", "resized"):
+        net = lively(UNet(2, 8, 3, upsampling=upsampling))
+        with seeded(3), torch.no_grad(), statistics_of(net, torch.randn(1, 2, 160, 160)):
+            spread[upsampling] = float(net(torch.ones(1, 2, 160, 160))[..., 64:96, 64:96].std((2, 3)).mean())
+    assert spread["resized"] < 1e-6 < 0.02 < spread["transposed"]
+
+
 @pytest.mark.parametrize(("strides_2", "patch_px"), [(3, 70), (2, 34)])
 def test_a_logit_sees_a_patch_of_70_px(strides_2, patch_px):
     with seeded(0):
@@ -217,15 +226,16 @@ def test_k_means_reaches_the_means_of_separate_heaps():
 # Large pictures
 
 
-def test_the_halo_reaches_as_far_as_the_generator_looks():
-    net = lively(UNet(2, 4, 3))
+@pytest.mark.parametrize("upsampling", ["transposed", "resized"])
+def test_the_halo_reaches_as_far_as_the_generator_looks(upsampling):
+    net = lively(UNet(2, 4, 3, upsampling=upsampling))
     with seeded(5), statistics_of(net, torch.randn(1, 2, 160, 160)):
         assert reach_px(net, 2, 160, net.multiple_px) == net.halo_px - 1
 
 
-@pytest.mark.parametrize(("height", "width"), [(136, 200), (99, 131)])
-def test_a_tiled_painting_is_the_whole_one(height, width):
-    net = lively(UNet(3, 8, 3))
+@pytest.mark.parametrize(("height", "width", "upsampling"), [(136, 200, "transposed"), (99, 131, "resized")])
+def test_a_tiled_painting_is_the_whole_one(height, width, upsampling):
+    net = lively(UNet(3, 8, 3, upsampling=upsampling))
     with seeded(6), torch.no_grad():
         x = torch.randn(1, 3, height, width)
         tiles = painted(net, x, whole_px=2000, tile_px=32)

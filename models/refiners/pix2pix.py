@@ -26,7 +26,7 @@ from .pictures import Pictures
 from .refiner import OnLog, OnSamples, provenance
 from .tensor_file import fill
 from .training import autocast, run_lesson, seeded
-from .unet import UNet
+from .unet import UNet, Upsampling
 
 TARGET, SHOWN_SOURCE, SHOWN_TARGET = range(3)  # streams of crops
 SHOWN_CROPS = 4
@@ -44,6 +44,11 @@ class Pix2pixConfig(GanConfig):
     )
     levels: int = Field(default=8, ge=3, le=10, description="Halvings of the U-Net: 8 for 256 px, 9 for 512.")
     dropout: float = Field(default=0.5, ge=0, lt=1, description="Of the innermost maps, while training.")
+    upsampling: Upsampling = Field(
+        default="transposed",
+        description="Of the U-Net. transposed: as published; trainings of a few thousand steps leave its mesh in the "
+        "pictures. resized: nearest neighbours before a convolution, which has none.",
+    )
     l1: float = Field(default=100.0, ge=0, description="Weight of the mean difference of a pixel, from -1 to 1.")
     colours: int = Field(default=16, ge=2, le=256, description="Of the palette.")
     palette_position: float = Field(
@@ -62,8 +67,15 @@ class Pix2pixConfig(GanConfig):
         if name == "paper":
             crops = CropConfig(width_px=512, height_px=256, batch=1, scale_range=(256 / 286, 1.0))
             return cls(crops=crops, steps=73_400)
-        crops = CropConfig(width_px=256, height_px=128, batch=2, scale_range=(0.4, 0.9))
-        return cls(crops=crops, width=32, discriminator_width=32, levels=6, steps=1500)
+        return cls(
+            crops=CropConfig(width_px=256, height_px=128, batch=1, scale_range=(0.4, 0.9)),
+            width=32,
+            discriminator_width=32,
+            levels=6,
+            upsampling="resized",
+            steps=3000,
+            rate=5e-4,
+        )
 
 
 class Pix2pixLesson(GanLesson):
@@ -214,7 +226,7 @@ class Pix2pixRefiner(PaintingRefiner):
     @staticmethod
     def network(config: Pix2pixConfig) -> UNet:
         """The generator with its first weights."""
-        return UNet(_target_planes(config).count, config.width, config.levels, config.dropout)
+        return UNet(_target_planes(config).count, config.width, config.levels, config.dropout, config.upsampling)
 
     def planes(self, rgb: np.ndarray, semantic: np.ndarray | None) -> Tensor:
         ids = semantic if self.palette is None else self.palette.ids_of_render(rgb)

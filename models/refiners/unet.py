@@ -3,6 +3,8 @@
 Each level halves the picture: eight bring 256 pixels down to one, 512 need a ninth.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
@@ -11,15 +13,27 @@ from .picture_norm import PictureNorm
 WIDEST = 8  # the levels stop getting wider at this multiple of the first
 LEAK = 0.2
 
+Upsampling = Literal["transposed", "resized"]
+
 
 class UNet(nn.Module):
     """(B, planes, H, W) -> (B, 3, H, W) in [-1, 1]; H and W are multiples of `multiple_px`.
 
     Dropout, which the paper uses as its noise, is on while training and off afterwards: at test time it changed the
     pictures little in the paper, and masks drawn anew in each tile would show as seams.
+
+    upsampling: `transposed` convolutions as published, or maps `resized` to their nearest neighbours before a
+    convolution (Odena et al. 2016, 'Deconvolution and checkerboard artifacts').
     """
 
-    def __init__(self, planes: int, width: int = 64, levels: int = 8, dropout: float = 0.5):
+    def __init__(
+        self,
+        planes: int,
+        width: int = 64,
+        levels: int = 8,
+        dropout: float = 0.5,
+        upsampling: Upsampling = "transposed",
+    ):
         super().__init__()
         widths = [width * min(2**level, WIDEST) for level in range(levels)]
         down, up = [], []
@@ -35,7 +49,7 @@ class UNet(nn.Module):
             )
             linked = wide if innermost else 2 * wide  # the link beside what comes up
             if outermost:
-                up.append(nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(linked, 3, 4, 2, 1), nn.Tanh()))
+                up.append(nn.Sequential(nn.ReLU(), doubled(upsampling, linked, 3, bias=True), nn.Tanh()))
             else:
                 narrower = widths[level - 1]
                 # Levels between the innermost and the widest but one's end, as the authors' code has it.
@@ -43,7 +57,7 @@ class UNet(nn.Module):
                 up.append(
                     nn.Sequential(
                         nn.ReLU(),
-                        nn.ConvTranspose2d(linked, narrower, 4, 2, 1, bias=False),
+                        doubled(upsampling, linked, narrower, bias=False),
                         PictureNorm(narrower, affine=True),
                         nn.Dropout(dropout) if dropped else nn.Identity(),
                     )
@@ -60,9 +74,9 @@ class UNet(nn.Module):
     def halo_px(self) -> int:
         """How far the painting of a block of `multiple_px` looks, where tiles begin at such multiples.
 
-        Transposed 4x4 convolutions of stride 2 read the cell that a pixel lies in and one next to it, at every level;
-        so a block reads its own innermost cell and the two around it, and each of these sees 1.5 (2^n - 1) pixels
-        beyond its middle: 2 * 2^n - 1 from the block's border.
+        Transposed 4x4 convolutions of stride 2 read the cell that a pixel lies in and one next to it, at every level,
+        and so do 3x3 convolutions of doubled maps; so a block reads its own innermost cell and the two around it, and
+        each of these sees 1.5 (2^n - 1) pixels beyond its middle: 2 * 2^n - 1 from the block's border.
         """
         return 2 * self.multiple_px
 
@@ -74,6 +88,13 @@ class UNet(nn.Module):
         for level, link in zip(reversed(self.up), reversed(links), strict=True):
             x = level(x if link is x else torch.cat([link, x], 1))
         return x
+
+
+def doubled(upsampling: Upsampling, planes: int, wide: int, *, bias: bool) -> nn.Module:
+    """(B, planes, H, W) -> (B, wide, 2H, 2W)."""
+    if upsampling == "transposed":
+        return nn.ConvTranspose2d(planes, wide, 4, 2, 1, bias=bias)
+    return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(planes, wide, 3, 1, 1, bias=bias))
 
 
 def start_small(module: nn.Module) -> None:
