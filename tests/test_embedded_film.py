@@ -40,6 +40,18 @@ def test_metering_makes_day_and_dusk_alike_but_night_stays_dark():
     assert metered_gain(grey(0.005)) > metered_gain(grey(1.0))
 
 
+def test_exposure_holds_back_for_a_large_bright_thing_but_not_for_a_lamp():
+    dark = np.full((96, 320, 3), 0.01, np.float32)
+    for share, held_back in ((0.005, False), (0.1, True)):
+        lit = dark.copy()
+        lit[40:60, : int(share * 96 * 320 / 20)] = 1.0
+        mean = np.exp(np.log(lit.mean(axis=2)).mean())
+        # what it would be for the mean alone, within what counting the lower picture double makes of it
+        unbound = 0.18 / mean**0.82
+        assert (metered_gain(lit) < 0.8 * unbound) == held_back
+        assert metered_gain(lit) > 0.45 * unbound
+
+
 def test_temperature_above_6500_turns_the_picture_blue_and_below_red():
     assert white_balance_rgb(6500.0) == pytest.approx([1, 1, 1])
     blue = develop(grey(), replace(PLAIN, temperature_k=9000.0), 0).mean(axis=(0, 1))

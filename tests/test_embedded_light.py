@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from simulator.embedded.assets.materials import LIT_SHOP
 from simulator.embedded.mesh import PATTERNS, Lamp, Material, Mesh, join
 from simulator.embedded.rain import with_streaks
 from simulator.embedded.sky import sky_of
@@ -77,6 +78,33 @@ def test_headlight_lights_only_its_cone():
     wall = join([ground(), box((60, 1, 8), (0, 15), Material((0.5, 0.5, 0.5)), BUILDING)])
     radiance = lit(wall, Environment(-15, 0, 0), (lamp,)).radiance[120].mean(axis=1)
     assert radiance[320] > 10 * radiance[10]
+
+
+def test_headlight_leaves_little_above_its_cut_off():
+    """The lamp's level is 0.95 m below the camera's: at 15 m 32 rows below the horizon."""
+    lamp = Lamp((0.0, 1.0, 0.7), (1, 1, 1), 300.0, (0.0, 1.0, -0.02), 24.0)
+    wall = join([ground(), box((60, 1, 8), (0, 15), Material((0.5, 0.5, 0.5)), BUILDING)])
+    radiance = lit(wall, Environment(-15, 0, 0), (lamp,)).radiance[:, 320].mean(axis=1)
+    assert radiance[96 + 33 + 8] > 2.5 * radiance[96 + 33 - 40]
+
+
+def test_rain_throws_less_of_a_lamp_s_light_aside_than_fog_does():
+    lamp = Lamp((0.0, 30.0, 6.0), (1.0, 0.8, 0.5), 60.0, (0.0, 0.0, -1.0), 68.0)
+
+    def halo(environment: Environment) -> float:
+        with_lamp, without = (lit(ground(), environment, lamps).radiance[20:60, 280:360] for lamps in ((lamp,), ()))
+        return float((with_lamp - without).mean())
+
+    fog, rain = Environment(-15, 0, 1.0, 400.0), Environment(-15, 0, 1.0, 400.0, rain=0.5)
+    assert 0 < halo(rain) < 0.4 * halo(fog)
+
+
+def test_lit_shops_have_goods_in_them_and_no_two_rooms_are_alike():
+    front = box((24, 1, 3), (0, 12), LIT_SHOP, BUILDING)
+    window = lit(join([ground(), front]), Environment(-15, 0, 0)).radiance[60:140, 100:540].mean(axis=2)
+    assert window.std() > 0.35 * window.mean()
+    rooms = window[:, : 440 // 8 * 8].reshape(80, 8, -1).mean(axis=(0, 2))
+    assert rooms.max() > 1.5 * rooms.min()
 
 
 def test_wet_road_mirrors_what_stands_on_it():

@@ -104,4 +104,4 @@ def _pose(actor: Actor) -> Pose:
 def _own_headlights(camera: SceneCamera) -> list[Lamp]:
     """The low beams of the car that carries the camera."""
     height_m = min(0.7, camera.intrinsics.height_m)
-    return [Lamp((side, 0.8, height_m), (1.0, 0.95, 0.85), 110.0, (0.02, 1.0, -0.05), 24.0) for side in (-0.6, 0.6)]
+    return [Lamp((side, 0.8, height_m), (1.0, 0.95, 0.85), 80.0, (0.02, 1.0, -0.05), 24.0) for side in (-0.6, 0.6)]

@@ -17,6 +17,9 @@ MID_GREY = 0.18
 # A camera lifts dark scenes, but not all the way to mid grey: at night the picture stays dark.
 ADAPTATION = 0.82
 DARKEST_METERED = 0.004
+HIGHLIGHTS = 0.98  # share of the picture that is to stay below WHITE, at MOST_HELD_BACK of the exposure at the least
+WHITE = 2.2
+MOST_HELD_BACK = 0.5
 # Each channel sees a little of the others: a lamp too bright for the film turns white, as it does on a sensor.
 CROSSTALK = np.array([[0.93, 0.035, 0.035], [0.035, 0.93, 0.035], [0.035, 0.035, 0.93]], np.float32)
 # Noise of a channel: this much of its own and that much of the sum of all, which makes variance 1, of it 0.64 grey.
@@ -53,11 +56,16 @@ def _finished(picture: np.ndarray, response: CameraResponse, seed: int) -> np.nd
 
 
 def metered_gain(light: np.ndarray) -> np.float32:
-    """Gain of the automatic exposure: the logarithmic mean, the lower picture counting double, goes to mid grey."""
+    """Gain of the automatic exposure: the logarithmic mean, the lower picture counting double, goes to mid grey.
+
+    Less where much of the picture would be white then: a near car in one's own headlights.
+    """
     luminance = np.maximum(light @ np.array([0.2126, 0.7152, 0.0722], np.float32), 1e-5)
     weight = np.where(np.arange(len(luminance)) > 0.4 * len(luminance), 2.0, 1.0)
     mean = np.exp(np.average(np.log(luminance).mean(axis=1), weights=weight))
-    return np.float32(MID_GREY / max(mean, DARKEST_METERED) ** ADAPTATION)
+    gain = MID_GREY / max(mean, DARKEST_METERED) ** ADAPTATION
+    bright = np.quantile(luminance[::2, ::2], HIGHLIGHTS)
+    return np.float32(gain * np.clip(WHITE / (gain * bright), MOST_HELD_BACK, 1))
 
 
 def white_balance_rgb(temperature_k: float) -> np.ndarray:

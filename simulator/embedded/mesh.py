@@ -35,6 +35,7 @@ PATTERNS = {
     "stripes": 7,  # alternating colour and white, along z (barriers)
     "cloth": 8,  # fine mottling
     "glass": 9,  # reflects sky, dark inside
+    "interior": 10,  # a lit room behind glass, of a shop where it is wider than a window of a home
 }
 
 

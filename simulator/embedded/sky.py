@@ -20,6 +20,7 @@ from simulator.scene import Environment
 
 FOG_LAYER_M = 60.0  # height of the hazy layer; a ray upwards leaves it
 RAIN_VISIBILITY_M = 1500.0  # in the heaviest rain
+RAIN_HALO_SHARE = 0.2  # drops, far larger than those of fog, throw nearly all light forwards
 SNOW_VISIBILITY_M = 500.0  # in the heaviest snowfall
 LAMPS_ON_BELOW_DEG = 3.0  # altitude of the sun; full strength at the horizon
 SUN_ALTITUDES_DEG = (-18.0, -12.0, -6.0, 0.0, 8.0, 20.0, 60.0)
@@ -90,6 +91,7 @@ def sky_of(environment: Environment, seed: int) -> Any:
     sky.fog = _vec3(0.55 * (horizon + scattered) + 0.45 * mean)
     sky.extinction_per_m = float(extinction_per_m)
     sky.fog_layer_m = FOG_LAYER_M
+    sky.halo_share = RAIN_HALO_SHARE if environment.rain > 0 else 1.0
     sky.lamp_level = float(dark)
     sky.signal_level = float(max(0.35, 0.55 * np.mean(direct * sun_height / np.pi + mean)))
     sky.snow = float(np.clip(environment.snow, 0, 1))

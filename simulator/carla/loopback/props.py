@@ -32,7 +32,7 @@ from simulator.embedded.mesh import PATTERNS, Lamp, Material, Mesh
 from simulator.embedded.places.buildings import WALLS, house, town_house
 from simulator.embedded.places.clearance import Clearance
 from simulator.embedded.places.road import Road
-from simulator.embedded.places.site import LAMP_HEAD, STREET_LIGHT, Frame, Site
+from simulator.embedded.places.site import LAMP_HEAD, STREET_LIGHTS, Frame, Site
 from simulator.scene import Actor, Place
 
 VARIANTS = {"town house": 24, "house": 14, "block": 10, "tree": 9, "bush": 4, "bench": 2, "parked car": 8}
@@ -183,7 +183,7 @@ def _lamp(variant: int, night: bool) -> Mesh:
     parts.add(box(head - [0, 0, 0.07], (0.5, 0.16, 0.03)), LAMP_HEAD, POLE)
     if night:
         x, y, z = (head - [0, 0, 0.15]).tolist()
-        parts.lamp(Lamp((x, y, z), STREET_LIGHT, 60.0 + 30.0 * variant, (0.0, 0.0, -1.0), 68.0))
+        parts.lamp(Lamp((x, y, z), STREET_LIGHTS[0], 60.0 + 30.0 * variant, (0.0, 0.0, -1.0), 68.0))
     return parts.mesh()
 
 

@@ -21,7 +21,8 @@ TAILLIGHT = Material((0.45, 0.012, 0.012), 0.2, clearcoat=0.6, emission=3.0)
 UNLIT_TAILLIGHT = TAILLIGHT._replace(emission=0.0)
 PLATE = Material((0.72, 0.72, 0.68), 0.6)
 LETTERING = Material((0.16, 0.16, 0.16), 0.6)  # a line of characters from afar
-LIT_WINDOW = Material((0.35, 0.32, 0.25), 0.2, clearcoat=0.6, emission=1.2)
+LIT_WINDOW = Material((0.12, 0.1, 0.07), 0.2, 0.6, emission=1.2, pattern=PATTERNS["interior"], pattern_scale_m=1.9)
+LIT_SHOP = LIT_WINDOW._replace(emission=2.2, pattern_scale_m=4.3)
 
 
 Color = tuple[float, float, float]

@@ -23,6 +23,9 @@ STRIPES = wp.constant(7)
 CLOTH = wp.constant(8)
 GLASS = wp.constant(9)
 
+INTERIOR = wp.constant(10)
+
+SHOP_M = wp.constant(2.5)  # rooms wider than this have shelves
 LIT_WINDOWS = 0.3  # share of windows with light in the evening
 
 
@@ -102,13 +105,44 @@ def facade(base: Texture, at: wp.vec2, storey_m: float, footprint_m: float, lamp
         out.roughness = 0.05
         out.clearcoat = 0.9 * sharp
         if lit > 0.0:
-            warm = wp.vec3(1.0, 0.72 + 0.2 * cell_hash(column, floor_number, 3), 0.42 + 0.3 * own)
-            out.color = wp.lerp(out.color, warm * 0.5, 0.8)
-            out.emission = lit * (0.35 + 0.9 * own) * (0.55 + 0.45 * (1.0 - curtain))
+            level = cell_hash(column, floor_number, 3)
+            warm = wp.vec3(1.0, 0.66 + 0.26 * level, 0.34 + 0.4 * own)
+            out.color = wp.lerp(out.color, warm * 0.5, 0.8 * (1.0 - 0.7 * wp.min(bar, 1.0) * sharp))
+            height = (v - bottom) / (top - bottom)
+            out.emission = lit * (0.12 + 0.6 * level * level) * (0.6 + 0.5 * height) * (1.0 - 0.45 * curtain)
     else:
         out.color = wall
         if framed:
             out.color = wp.lerp(wall, wp.vec3(0.6, 0.59, 0.56), 0.75 * detail(0.4, footprint_m))
+    return out
+
+
+@wp.func
+def interior(base: Texture, at: wp.vec2, room_m: float, footprint_m: float) -> Texture:
+    """A lit room behind its window, lighter towards the ceiling; in rooms of shop size, shelves of goods."""
+    out = base
+    room = wp.floor(at[0] / room_m)
+    storey = wp.floor(at[1] / 2.9)
+    tint = cell_hash(room, storey, 7)
+    level = cell_hash(room, storey, 13)
+    out.color = wp.lerp(wp.vec3(1.0, 0.68, 0.36), wp.vec3(0.86, 0.95, 1.0), tint * tint)
+    height = at[1] / 2.9 - storey
+    light = (0.12 + 0.4 * level * level) * (0.35 + 0.9 * height)
+    corner = wp.abs(at[0] / room_m - room - 0.5) * 2.0
+    light = light * (1.0 - 0.35 * corner * corner)
+    if room_m > SHOP_M:
+        shelf = wp.floor(at[1] / 0.44)
+        row = at[1] / 0.44 - shelf
+        item = wp.floor(at[0] / 0.31)
+        tall = 0.35 + 0.5 * cell_hash(item, shelf, 17)
+        goods = wp.vec3(cell_hash(item, shelf, 19), cell_hash(item, shelf, 23), cell_hash(item, shelf, 37))
+        shown = wp.where(row < tall and height < 0.72, 1.0, 0.0) * detail(0.44, footprint_m)
+        out.color = wp.cw_mul(out.color, wp.lerp(wp.vec3(1.0, 1.0, 1.0), goods * 1.1, 0.8 * shown))
+        light = light * (1.0 - 0.6 * ridge(at[1], 0.44, 0.035) * detail(0.2, footprint_m))
+    else:
+        blind = 0.3 + 0.7 * cell_hash(room, storey, 41)
+        light = light * wp.where(height > blind, 0.55, 1.0)
+    out.color = out.color * light
     return out
 
 
@@ -183,6 +217,9 @@ def textured(
         weave = noise3(point / (0.3 * scale), 79) * detail(0.3 * scale, footprint_m)
         out.color = base.color * (1.0 + 0.3 * fold + 0.25 * weave)
         out.bump = wp.vec3(fold, crease, 0.0) * (0.5 * detail(0.11, footprint_m))
+    elif pattern == INTERIOR:
+        if wp.abs(normal[2]) < 0.5:
+            out = interior(base, at, scale, footprint_m)
     elif pattern == GLASS:
         out.color = base.color * 0.35
         out.roughness = wp.min(base.roughness, 0.06)

@@ -60,6 +60,7 @@ class Sky:
     fog: wp.vec3
     extinction_per_m: float
     fog_layer_m: float
+    halo_share: float  # of the light that air takes from a beam, what it throws in all directions
     lamp_level: float  # 1 at night, 0 by day
     signal_level: float  # radiance of traffic lights, which shine by day too
     wetness: float

@@ -23,6 +23,8 @@ FAINTEST_MIRROR = wp.constant(0.02)  # below it none has
 NO_SUN = wp.constant(-1.0)
 UNKNOWN = wp.constant(-2.0)
 NIGHT_EMISSION = wp.constant(0.5)
+LAMP_SHINE = wp.constant(0.5)  # a lamp is smaller than the lobe that paint mirrors it in: it whitens less of it
+ABOVE_CUT_OFF = wp.constant(0.2)  # share of a headlight's beam that is left above the level of the lamp
 BACKWARD = wp.constant(0.08)  # what air throws back towards a lamp, against what it throws evenly
 ROAD_TAG = wp.constant(1)
 TRAFFIC_LIGHT_TAG = wp.constant(7)
@@ -241,6 +243,8 @@ def lamp_gives(geometry: Geometry, index: int, position: wp.vec3) -> wp.vec3:
         # a narrow beam is brightest in its middle, a street lamp even
         peak = 12.0 * wp.smoothstep(0.5, 0.85, lamp.cos_cone)
         cone = cone * (0.15 + 0.85 * wp.pow(wp.clamp(inward, 0.01, 1.0), peak))
+        if peak > 0.0:  # a low beam's cut-off
+            cone = cone * wp.lerp(1.0, ABOVE_CUT_OFF, wp.smoothstep(-0.02, 0.04, -to_lamp[2] / distance))
     return lamp.intensity * (cone / (distance * distance))
 
 
@@ -281,7 +285,7 @@ def from_lamps(
         if cosine > 0.0:
             irradiance = lamp_gives(geometry, index, surface.position)
             matt = surface.color * (0.3183 * cosine)
-            shine = highlight(surface, to_viewer, toward)
+            shine = LAMP_SHINE * highlight(surface, to_viewer, toward)
             given = wp.cw_mul(irradiance, matt + wp.vec3(shine, shine, shine))
             weight = given[0] + given[1] + given[2]
             out.given += given * sky.lamp_level
@@ -323,7 +327,7 @@ def lamp_haze(geometry: Geometry, sky: Sky, origin: wp.vec3, direction: wp.vec3,
             share = share * wp.lerp(BACKWARD, 1.4, facing)
         left = wp.exp(-sky.extinction_per_m * wp.max(along, 0.0))
         total += lamp.intensity * (share * left * arc / (height * 12.566))
-    return total * (sky.extinction_per_m * sky.lamp_level)
+    return total * (sky.extinction_per_m * sky.halo_share * sky.lamp_level)
 
 
 @wp.func

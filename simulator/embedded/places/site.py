@@ -12,7 +12,7 @@ from simulator.embedded.mesh import Lamp, Material, Mesh
 from simulator.embedded.places.clearance import Clearance
 from simulator.embedded.places.road import Road
 
-STREET_LIGHT = (1.0, 0.74, 0.42)
+STREET_LIGHTS = ((1.0, 0.74, 0.42), (1.0, 0.86, 0.66), (0.92, 0.96, 1.0))  # sodium vapour, warm and cold LEDs
 LAMP_HEAD = Material((0.8, 0.78, 0.7), 0.4, emission=7.0)
 
 
@@ -26,6 +26,7 @@ class Site:
         self._shapes: list[tuple[Shape, Material, int]] = []
         self._plants: dict[tuple[str, int, int], list[tuple]] = defaultdict(list)
         self._lamps: list[Lamp] = []
+        self._street_light = STREET_LIGHTS[int(rng.spawn(1)[0].integers(len(STREET_LIGHTS)))]
 
     def add(self, shape: Shape, material: Material, tag: int) -> None:
         """A shape in the world frame."""
@@ -71,7 +72,7 @@ class Site:
         self.boxes(frame, head - [0, 0, 0.07], (0.16, 0.5, 0.03), LAMP_HEAD, POLE)
         if self.night:
             x, y, z = (float(c) for c in frame.world(head - [0, 0, 0.15]))
-            self._lamps.append(Lamp((x, y, z), STREET_LIGHT, 60.0, (0.0, 0.0, -1.0), 68.0))
+            self._lamps.append(Lamp((x, y, z), self._street_light, 60.0, (0.0, 0.0, -1.0), 68.0))
 
     def mesh(self) -> Mesh:
         parts = Assembly()
