@@ -8,7 +8,16 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from dataset.errors import InputError
-from simulator.embedded.assets import cars, sitting, street_furniture, traffic, trucks, two_wheelers, vegetation
+from simulator.embedded.assets import (
+    boxes_on_pavements,
+    cars,
+    sitting,
+    street_furniture,
+    traffic,
+    trucks,
+    two_wheelers,
+    vegetation,
+)
 from simulator.embedded.assets.shapes import fitted
 from simulator.embedded.mesh import Mesh
 from simulator.scene import ASSET_SETS, Actor
@@ -30,11 +39,11 @@ MAKERS: dict[str, Maker] = {
     "bollard": street_furniture.bollard,
     "bush": vegetation.bush,
     "tree": vegetation.tree,
-    "container": street_furniture.container,
+    "container": boxes_on_pavements.container,
     "barrier": street_furniture.barrier,
     "billboard": street_furniture.billboard,
     "hydrant": street_furniture.hydrant,
-    "kiosk": street_furniture.kiosk,
+    "kiosk": boxes_on_pavements.kiosk,
 }
 
 

@@ -1,4 +1,4 @@
-"""The clutter of a pavement: poles, bins, bollards, containers, barriers, hoardings, kiosks."""
+"""The clutter of a pavement: poles, bins, bollards, barriers, hoardings, hydrants. See also boxes_on_pavements."""
 
 import numpy as np
 
@@ -126,55 +126,6 @@ def bollard(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float, flo
     return parts.mesh()
 
 
-def container(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float, float]) -> Mesh:
-    """A corrugated steel box, or a skip where it is lower than 1.8 m."""
-    rng = np.random.default_rng([seed, 74])
-    height, width, length = dimensions_hwl_m
-    parts = Assembly()
-    color = Material(
-        m.varied(m.drawn(BIN_COLORS[asset_set] + [m.srgb(140, 50, 36), m.srgb(40, 80, 130)], rng), rng), 0.6, 0.1
-    )
-    if height < 1.8:
-        rings = rounded_body(
-            [-length / 2, -0.34 * length, 0.34 * length, length / 2],
-            width / 2,
-            height * np.array([0.62, 0, 0, 0.62]),
-            height,
-            0.02,
-            2,
-        )
-        parts.add(rings._replace(smooth=False), color, STATIC)
-        inside = panels(
-            [
-                (-0.45 * length, -0.44 * width, height),
-                (0.45 * length, -0.44 * width, height),
-                (0.45 * length, 0.44 * width, height),
-                (-0.45 * length, 0.44 * width, height),
-            ]
-        )
-        parts.add(inside.moved((0, 0, 0.003)), m.UNDERSIDE, STATIC)
-        return parts.mesh()
-    parts.add(box((0, 0, height / 2), (length * 0.985, width * 0.96, height * 0.98)), color, STATIC)
-    ribs = np.arange(-length / 2 + 0.2, length / 2 - 0.1, 0.28)
-    centers = np.stack([ribs, np.full(len(ribs), width * 0.48), np.full(len(ribs), height / 2)], 1)
-    parts.both_sides(boxes(centers, np.broadcast_to([0.12, 0.05, height * 0.86], centers.shape)), color, STATIC)
-    edges = [
-        (0, sy * width * 0.485, sz * (height - 0.08) + 0.04, length, 0.03 * width, 0.08)
-        for sy in (-1, 1)
-        for sz in (0, 1)
-    ]
-    edges += [
-        (sx * (length / 2 - 0.05), sy * width * 0.485, height / 2, 0.1, 0.03 * width, height)
-        for sx in (-1, 1)
-        for sy in (-1, 1)
-    ]
-    frame = np.array(edges)
-    parts.add(boxes(frame[:, :3], frame[:, 3:]), Material(m.scaled(color.color, 0.7), 0.6), STATIC)
-    bars = np.array([[length / 2 - 0.02, y * width, height / 2] for y in (-0.3, -0.1, 0.1, 0.3)])
-    parts.add(boxes(bars, np.broadcast_to([0.04, 0.04, height * 0.9], bars.shape)), m.STEEL, STATIC)
-    return parts.mesh()
-
-
 def barrier(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float, float]) -> Mesh:
     """A road-works board in red and white, or a concrete barrier."""
     rng = np.random.default_rng([seed, 75])
@@ -263,45 +214,4 @@ def hydrant(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float, flo
     )
     cap = lathe([(0, 0.5 * radius), (0.5 * width - 0.02, 0.5 * radius), (0.5 * width, 0.4 * radius)], 10, "y")
     parts.both_sides(cap.moved((0, 0, 0.52 * height)), color, STATIC)
-    return parts.mesh()
-
-
-def kiosk(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float, float]) -> Mesh:
-    """A booth with a counter window, posters and an overhanging roof."""
-    rng = np.random.default_rng([seed, 78])
-    height, width, length = dimensions_hwl_m
-    parts = Assembly()
-    color = Material(m.varied(m.drawn(BIN_COLORS[asset_set] + [m.srgb(200, 190, 160)], rng), rng), 0.6, 0.15)
-    deep, half = 0.86 * length, 0.43 * width
-    parts.add(box((0, 0, 0.46 * height), (deep, 2 * half, 0.92 * height)), color, STATIC)
-    roof = rounded_body(
-        [-length / 2, -0.48 * length, 0.48 * length, length / 2],
-        width / 2 * np.array([0.96, 1, 1, 0.96]),
-        0.9 * height,
-        height * np.array([0.97, 1, 1, 0.97]),
-        0.05,
-        3,
-    )
-    parts.add(roof, Material(m.scaled(color.color, 0.5), 0.6), STATIC)
-    glass = m.GLASS._replace(emission=0.8)
-    window = panels(
-        [
-            (deep / 2, -0.7 * half, 0.42 * height),
-            (deep / 2, 0.7 * half, 0.42 * height),
-            (deep / 2, 0.7 * half, 0.8 * height),
-            (deep / 2, -0.7 * half, 0.8 * height),
-        ]
-    )
-    parts.add(window.moved((0.006, 0, 0)), glass, STATIC)
-    parts.add(box((deep / 2 + 0.03 * length, 0, 0.4 * height), (0.06 * length, 1.5 * half, 0.04)), m.STEEL, STATIC)
-    poster = m.drawn([m.srgb(220, 210, 190), m.srgb(210, 70, 60), m.srgb(80, 140, 190)], rng)
-    side = panels(
-        [
-            (0.35 * deep, half, 0.25 * height),
-            (-0.35 * deep, half, 0.25 * height),
-            (-0.35 * deep, half, 0.78 * height),
-            (0.35 * deep, half, 0.78 * height),
-        ]
-    )
-    parts.both_sides(side.moved((0, 0.006, 0)), Material(poster, 0.5, 0.2, emission=0.4), STATIC)
     return parts.mesh()

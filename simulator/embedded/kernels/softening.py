@@ -17,7 +17,9 @@ from simulator.embedded.kernels.shading import NO_SUN, UNKNOWN, Parts
 WIDEST_PX = wp.constant(5)  # radius within which a shadow of the sun is softened
 SCOUTS_DOWN = wp.constant(wp.types.vector(8, int)(0, 2, 5, 2, 0, -2, -5, -2))  # pixels that tell whether one is near
 SCOUTS_RIGHT = wp.constant(wp.types.vector(8, int)(5, 2, 0, -2, -5, -2, 0, 2))
-CLEAR_PX = wp.constant(1.5)  # a mirror whose blur spreads over less shows no noise
+LAMPS_PX = wp.constant(4)  # radius within which shadows of lamps are softened
+DULLEST_PX = wp.constant(15.0)  # blur that spreads over more is cut to this: small panels have no further neighbours
+CLEAR_PX = wp.constant(0.5)  # a mirror whose blur spreads over less shows no noise
 BRIGHTEST = wp.constant(60.0)  # one spark in a mirror must not outshine a neighbourhood
 
 
@@ -27,9 +29,9 @@ def within(parts: wp.array2d[Parts], row: int, column: int) -> bool:
 
 
 @wp.func
-def tent(down: int, right: int) -> float:
-    """Weight of a pixel of five by five."""
-    return float((3 - wp.abs(down)) * (3 - wp.abs(right)))
+def tent(down: int, right: int, reach: int) -> float:
+    """Weight of a pixel among those at most `reach` away."""
+    return float((reach + 1 - wp.abs(down)) * (reach + 1 - wp.abs(right)))
 
 
 @wp.func
@@ -80,12 +82,12 @@ def lamps_seen_about(parts: wp.array2d[Parts], own: Parts, row: int, column: int
     """Share of the lamps' light that arrives."""
     total = own.lamps_seen * 1.0e-3
     weight = float(1.0e-3)
-    for down in range(-2, 3):
-        for right in range(-2, 3):
+    for down in range(-LAMPS_PX, LAMPS_PX + 1):
+        for right in range(-LAMPS_PX, LAMPS_PX + 1):
             if within(parts, row + down, column + right):
                 other = parts[row + down, column + right]
                 if wp.max(other.lamps) > 0.0:
-                    share = tent(down, right) * shared(own, other)
+                    share = tent(down, right, LAMPS_PX) * shared(own, other)
                     total += other.lamps_seen * share
                     weight += share
     return total / weight
@@ -106,7 +108,7 @@ def first_mirrors(parts: wp.array2d[Parts], mirrors: wp.array2d[wp.vec4]):
                 if within(parts, row + down, column + right):
                     other = parts[row + down, column + right]
                     if wp.max(other.mirror_gain) > 0.0 and other.mirror_reach_px != UNKNOWN:
-                        share = tent(down, right) * shared(own, other)
+                        share = tent(down, right, 2) * shared(own, other)
                         seen = wp.vec4(other.mirror[0], other.mirror[1], other.mirror[2], other.mirror_reach_px)
                         total += seen * share
                         weight += share
@@ -129,7 +131,7 @@ def spread_mirrors(
     total = seen * 9.0
     weight = float(9.0)
     if reach_px > CLEAR_PX:
-        stride = wp.max(int(reach_px * stride_per_reach + 0.5), 1)
+        stride = wp.max(int(wp.min(reach_px, DULLEST_PX) * stride_per_reach + 0.5), 1)
         for number in range(25):
             down = number / 5 - 2
             right = number % 5 - 2
@@ -138,7 +140,7 @@ def spread_mirrors(
             if number != 12 and within(parts, i, j):
                 other = parts[i, j]
                 if wp.max(other.mirror_gain) > 0.0:
-                    share = tent(down, right) * shared(own, other)
+                    share = tent(down, right, 2) * shared(own, other)
                     total += mirrors[i, j] * share
                     weight += share
     mean = total / weight
