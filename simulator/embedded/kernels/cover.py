@@ -14,6 +14,7 @@ import warp as wp
 from simulator.embedded.kernels.records import Geometry, Pinhole
 
 NEAR_M = wp.constant(0.1)  # depth where the camera begins to see
+WIDE = wp.constant(8)  # columns from which on it pays to work out which of them a row of a triangle has
 NO_FACE = wp.constant(-1)
 LAST_FACE = wp.constant(0x7FFFFFFF)
 
@@ -67,6 +68,20 @@ def first_at(edge: wp.float64, offset: wp.float64) -> int:
 def end_at(edge: wp.float64, offset: wp.float64, count: int) -> int:
     """One more than the last of `count` rows or columns whose sample is not after `edge`."""
     return wp.min(int(wp.clamp(edge - offset, wp.float64(-1.0), wp.float64(65536.0)) + wp.float64(1.0)), count)
+
+
+@wp.func
+def narrowed(span: wp.vec2d, at_zero: wp.float64, per_column: wp.float64) -> wp.vec2d:
+    """The columns (first, end) where at_zero + per_column * column is not negative, and one or two more at the ends."""
+    first = span[0]
+    end = span[1]
+    if per_column > wp.float64(0.0):
+        first = wp.max(first, -at_zero / per_column - wp.float64(1.0))
+    elif per_column < wp.float64(0.0):
+        end = wp.min(end, -at_zero / per_column + wp.float64(2.0))
+    elif at_zero < wp.float64(0.0):
+        end = first
+    return wp.vec2d(first, wp.max(end, first))
 
 
 @wp.kernel
@@ -127,7 +142,13 @@ def cover(
             a_row = wa[1] * y + wa[2]
             b_row = wb[1] * y + wb[2]
             c_row = wc[1] * y + wc[2]
-            for column in range(first_column, end_column):
+            span = wp.vec2d(wp.float64(first_column), wp.float64(end_column))
+            if end_column - first_column > WIDE:
+                left = x_px + right * stride
+                span = narrowed(span, wa[0] * left + a_row, wa[0] * stride)
+                span = narrowed(span, wb[0] * left + b_row, wb[0] * stride)
+                span = narrowed(span, wc[0] * left + c_row, wc[0] * stride)
+            for column in range(int(span[0]), int(span[1])):
                 x = x_px + (wp.float64(column) + right) * stride
                 a_share = wa[0] * x + a_row
                 b_share = wb[0] * x + b_row
