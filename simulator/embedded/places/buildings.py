@@ -168,12 +168,13 @@ def _window_rows(site: Site, frame: Frame, width_m: float, ground_m: float, stor
 
 def upright(x_m: float, y_m, z_m, wide_m, tall_m) -> np.ndarray:
     """Rectangles (N, 4, 3) in a wall that faces +x, by their centres."""
-    y_m, z_m = np.broadcast_arrays(np.atleast_1d(y_m), np.atleast_1d(z_m))
-    half_y, half_z = np.broadcast_to(wide_m, y_m.shape) / 2, np.broadcast_to(tall_m, y_m.shape) / 2
-    x = np.full(y_m.shape, x_m)
-    return np.stack(
-        [np.stack([x, y_m + a * half_y, z_m + b * half_z], -1) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))], 1
-    )
+    half_y, half_z = np.asarray(wide_m) / 2, np.asarray(tall_m) / 2
+    out = np.empty((max(np.size(y_m), np.size(z_m)), 4, 3))
+    out[..., 0] = x_m
+    for corner, (a, b) in enumerate(((-1, -1), (1, -1), (1, 1), (-1, 1))):
+        out[:, corner, 1] = y_m + a * half_y
+        out[:, corner, 2] = z_m + b * half_z
+    return out
 
 
 def _shop(site: Site, frame: Frame, width_m: float, ground_m: float) -> None:

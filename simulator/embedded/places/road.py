@@ -27,7 +27,7 @@ class Road:
         start = int(-FIRST_M)
         right = np.array([step[start, 1], -step[start, 0]])
         self._s, self._heading = s, heading
-        self._course = course - course[start] - place.camera_offset_m * right
+        self._x, self._y = (course - course[start] - place.camera_offset_m * right).T.copy()
         self.bent = abs(place.curvature_per_m) > 1e-6
 
     def heading_rad(self, s) -> np.ndarray:
@@ -40,11 +40,12 @@ class Road:
 
     def point_m(self, s, t) -> np.ndarray:
         """World (X, Y) of road coordinates; s and t broadcast: (..., 2)."""
-        s, t = np.broadcast_arrays(np.asarray(s, float), np.asarray(t, float))
         heading = self.heading_rad(s)
-        x = np.interp(s, self._s, self._course[:, 0]) + t * np.cos(heading)
-        y = np.interp(s, self._s, self._course[:, 1]) - t * np.sin(heading)
-        return np.stack([x, y], -1)
+        x = np.interp(s, self._s, self._x) + t * np.cos(heading)
+        out = np.empty((*np.shape(x), 2))
+        out[..., 0] = x
+        out[..., 1] = np.interp(s, self._s, self._y) - t * np.sin(heading)
+        return out
 
     def strip(
         self, from_s: float, to_s: float, from_t: float, to_t: float, z_m: float, to_z_m: float | None = None
