@@ -106,7 +106,6 @@ def _paint(maps: str | None, device: str, color: bool, count: int, result: Conne
     painter = Painter(town, device)
     view = View(WIDTH_PX, HEIGHT_PX, FOV_DEG, Transform(EYE["x"], EYE["y"], EYE["z"]))
     result.send(rate(count, lambda: painter.paint(view, [], Weather(), color=color, frame=1)))
-    painter.close()
 
 
 def painted(maps: Path | None, device: str, color: bool, count: int) -> float:
