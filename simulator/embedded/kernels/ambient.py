@@ -11,7 +11,8 @@ import warp as wp
 from simulator.embedded.kernels.cover import NO_FACE, face_seen
 from simulator.embedded.kernels.hits import dither, hit_of, in_one_plane
 from simulator.embedded.kernels.records import Geometry, Pinhole, Sky
-from simulator.embedded.kernels.shading import bent_normal, open_sky, surroundings
+from simulator.embedded.kernels.shading import open_sky, surroundings
+from simulator.embedded.kernels.surface import bent_normal
 
 CELL_PX = wp.constant(3)
 PLAIN_AMBIENT_M = wp.constant(35.0)  # scenery's walls and trees beyond it get light without an ambient ray

@@ -19,10 +19,10 @@ from simulator.embedded.kernels.shading import (
     lamp_haze,
     open_sky,
     shaded,
-    surface_at,
     to_sun,
 )
 from simulator.embedded.kernels.softening import unsoftened
+from simulator.embedded.kernels.surface import surface_at
 
 ONE_PLANE = wp.constant(0.5)  # of in_one_plane: enough to be told by a neighbour
 HALO_EXTINCTION_PER_M = wp.constant(1.0e-3)  # thinner air shows no halo about lamps
