@@ -43,13 +43,14 @@ def whole_sky(sky: Sky, direction: wp.vec3) -> wp.vec3:
         at = wp.vec2(direction[0] * spread, direction[1] * spread) + sky.cloud_offset
         seed = wp.uint32(7)
         thickness = fractal_noise(seed, at, 5) + 1.45 * sky.cloud_cover - 0.75
-        dense = wp.smoothstep(0.0, 0.55, thickness)
-        # thicker where the neighbour towards the sun is thick as well: a shaded base
-        aside = wp.vec2(sky.sun_direction[0], sky.sun_direction[1]) * 0.25
-        shade = wp.smoothstep(-0.3, 0.9, fractal_noise(seed, at + aside, 3) + 1.2 * sky.cloud_cover - 0.6)
-        cloud = wp.lerp(sky.cloud_bright, sky.cloud_dark, shade)
-        cloud = cloud + sky.glow * (0.5 * wp.pow(toward_sun, 12.0) * (1.0 - shade))
-        radiance = wp.lerp(radiance, cloud, dense * wp.smoothstep(0.0, 0.10, direction[2]))
+        dense = wp.smoothstep(0.0, 0.55, thickness) * wp.smoothstep(0.0, 0.10, direction[2])
+        if dense > 0.0:
+            # thicker where the neighbour towards the sun is thick as well: a shaded base
+            aside = wp.vec2(sky.sun_direction[0], sky.sun_direction[1]) * 0.25
+            shade = wp.smoothstep(-0.3, 0.9, fractal_noise(seed, at + aside, 3) + 1.2 * sky.cloud_cover - 0.6)
+            cloud = wp.lerp(sky.cloud_bright, sky.cloud_dark, shade)
+            cloud = cloud + sky.glow * (0.5 * wp.pow(toward_sun, 12.0) * (1.0 - shade))
+            radiance = wp.lerp(radiance, cloud, dense)
     return radiance
 
 

@@ -56,6 +56,16 @@ def noise3(point: wp.vec3, salt: int) -> float:
 
 
 @wp.func
+def fine_noise(point: wp.vec3, salt: int, size_m: float, footprint_m: float) -> float:
+    """`noise3` as far as a pixel shows what repeats every `size_m`: not worked out where it shows nothing."""
+    shown = detail(size_m, footprint_m)
+    value = float(0.0)
+    if shown > 0.0:
+        value = noise3(point, salt) * shown
+    return value
+
+
+@wp.func
 def ridge(position: float, period: float, width: float) -> float:
     """1 within `width` of a multiple of `period`, else 0."""
     offset = wp.abs(position / period - wp.round(position / period)) * period
@@ -161,8 +171,8 @@ def textured(
     scale = wp.max(scale_m, 1.0e-3)
     at = wall_coordinates(point, normal)
     if pattern == ASPHALT:
-        grain = noise3(point * (38.0 / scale), 3) * detail(0.03 * scale, footprint_m)
-        gravel = noise3(point * (11.0 / scale), 9) * detail(0.1 * scale, footprint_m)
+        grain = fine_noise(point * (38.0 / scale), 3, 0.03 * scale, footprint_m)
+        gravel = fine_noise(point * (11.0 / scale), 9, 0.1 * scale, footprint_m)
         patch = fractal_noise(wp.uint32(13), at * (0.35 / scale), 3)
         worn = noise3(point * (2.3 / scale), 8)
         mottled = 1.1 + 1.1 * grain + 0.5 * gravel + 0.32 * patch + 0.22 * worn
@@ -184,25 +194,25 @@ def textured(
         out.color = wp.lerp(out.color, wp.vec3(0.42, 0.40, 0.37), 0.75 * joint * sharp + 0.12 * (1.0 - sharp))
     elif pattern == LEAVES:
         coarse = noise3(point * (0.55 / scale), 31)
-        fine = noise3(point * (2.2 / scale), 37) * detail(0.45 * scale, footprint_m)
-        tiny = noise3(point * (6.7 / scale), 41) * detail(0.15 * scale, footprint_m)
+        fine = fine_noise(point * (2.2 / scale), 37, 0.45 * scale, footprint_m)
+        tiny = fine_noise(point * (6.7 / scale), 41, 0.15 * scale, footprint_m)
         light = 1.0 + 0.75 * coarse + 0.85 * fine + 0.6 * tiny
         out.color = base.color * wp.clamp(light, 0.15, 2.2)
         out.color = out.color + wp.vec3(0.05, 0.035, 0.0) * wp.max(coarse, 0.0)
-        toss = point * (1.7 / scale)
-        out.bump = wp.vec3(noise3(toss, 43), noise3(toss, 47), noise3(toss, 53)) * (
-            1.6 * detail(0.6 * scale, footprint_m)
-        )
+        tossed = detail(0.6 * scale, footprint_m)
+        if tossed > 0.0:
+            toss = point * (1.7 / scale)
+            out.bump = wp.vec3(noise3(toss, 43), noise3(toss, 47), noise3(toss, 53)) * (1.6 * tossed)
     elif pattern == GRASS:
         patch = fractal_noise(wp.uint32(61), at * (0.23 / scale), 3)
-        blade = noise3(point * (17.0 / scale), 67) * detail(0.06 * scale, footprint_m)
-        clump = noise3(point * (2.6 / scale), 71) * detail(0.4 * scale, footprint_m)
+        blade = fine_noise(point * (17.0 / scale), 67, 0.06 * scale, footprint_m)
+        clump = fine_noise(point * (2.6 / scale), 71, 0.4 * scale, footprint_m)
         out.color = base.color * wp.clamp(1.0 + 0.35 * patch + 0.6 * blade + 0.35 * clump, 0.2, 2.0)
         out.color = out.color + wp.vec3(0.06, 0.045, 0.01) * wp.max(patch, 0.0)
     elif pattern == PAVING:
         joint = wp.max(ridge(at[0], scale, 0.018), ridge(at[1], scale, 0.018))
         tint = cell_hash(wp.floor(at[0] / scale), wp.floor(at[1] / scale), 17) - 0.5
-        grain = noise3(point * 31.0, 19) * detail(0.035, footprint_m)
+        grain = fine_noise(point * 31.0, 19, 0.035, footprint_m)
         dirt = fractal_noise(wp.uint32(83), at * 0.4, 3)
         sharp = detail(0.12, footprint_m)
         shown = detail(scale, footprint_m)
@@ -213,10 +223,11 @@ def textured(
         out.color = wp.lerp(base.color, wp.vec3(0.85, 0.85, 0.85), wp.lerp(0.5, white, detail(scale, footprint_m)))
     elif pattern == CLOTH:
         fold = noise3(wp.vec3(point[0] * 9.0, point[1] * 9.0, point[2] * 3.5), 73)
-        crease = noise3(point * 6.0, 89)
-        weave = noise3(point / (0.3 * scale), 79) * detail(0.3 * scale, footprint_m)
+        weave = fine_noise(point / (0.3 * scale), 79, 0.3 * scale, footprint_m)
         out.color = base.color * (1.0 + 0.3 * fold + 0.25 * weave)
-        out.bump = wp.vec3(fold, crease, 0.0) * (0.5 * detail(0.11, footprint_m))
+        folded = detail(0.11, footprint_m)
+        if folded > 0.0:
+            out.bump = wp.vec3(fold, noise3(point * 6.0, 89), 0.0) * (0.5 * folded)
     elif pattern == INTERIOR:
         if wp.abs(normal[2]) < 0.5:
             out = interior(base, at, scale, footprint_m)
