@@ -63,6 +63,13 @@ class Lamp:
     cone_deg: float = 35.0  # half angle, where it has a direction
 
 
+def crossed(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a x b, (..., 3) each: numpy's own takes twice as long over the few vectors of a shape."""
+    ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
+    bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
+    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
+
+
 def join(meshes: list[Mesh]) -> Mesh:
     """One mesh from several in the same frame; materials and lamps are kept."""
     vertex_offset, material_offset = 0, 0

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import trimesh
 
-from simulator.embedded.mesh import Lamp, Material, Mesh
+from simulator.embedded.mesh import Lamp, Material, Mesh, crossed
 
 # CARLA 0.9.16 semantic tags.
 ROAD, PAVEMENT, BUILDING, WALL, FENCE, POLE, TRAFFIC_LIGHT, TRAFFIC_SIGN = range(1, 9)
@@ -87,7 +87,7 @@ def loft(rings_m: np.ndarray, smooth: bool = True) -> Shape:
     )
     faces = np.concatenate([skin, near, far])
     corner = vertices[faces] - vertices.mean(0)
-    volume = np.einsum("ij,ij->i", corner[:, 0], np.cross(corner[:, 1], corner[:, 2])).sum()
+    volume = np.einsum("ij,ij->i", corner[:, 0], crossed(corner[:, 1], corner[:, 2])).sum()
     faces = faces if volume > 0 else faces[:, ::-1]
     return without_slivers(Shape(vertices, faces, smooth))
 
@@ -95,7 +95,7 @@ def loft(rings_m: np.ndarray, smooth: bool = True) -> Shape:
 def without_slivers(shape: Shape) -> Shape:
     """The shape without triangles that have no area, as where two points of a ring coincide."""
     corner = shape.vertices_m[shape.faces]
-    area = np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1) / 2
+    area = np.linalg.norm(crossed(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1) / 2
     return shape.part(area > 1e-8)
 
 
@@ -106,9 +106,9 @@ def tube(path_m, radii_m, sides: int = 6, smooth: bool = True) -> Shape:
     tangent = np.gradient(path, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
     helper = np.eye(3)[np.argmin(np.abs(tangent).max(0))]
-    across = np.cross(tangent, helper)
+    across = crossed(tangent, helper)
     across /= np.linalg.norm(across, axis=1, keepdims=True)
-    up = np.cross(tangent, across)
+    up = crossed(tangent, across)
     angle = np.arange(sides) * 2 * np.pi / sides
     ring = np.cos(angle)[None, :, None] * across[:, None] + np.sin(angle)[None, :, None] * up[:, None]
     return loft(path[:, None] + ring * radii[:, None, None], smooth)
@@ -138,9 +138,9 @@ def rods(starts_m: np.ndarray, ends_m: np.ndarray, radius_m: float, sides: int =
     axis = ends_m - starts_m
     direction = axis / np.linalg.norm(axis, axis=1, keepdims=True)
     helper = np.eye(3)[np.argmin(np.abs(direction), axis=1)]
-    across = np.cross(direction, helper)
+    across = crossed(direction, helper)
     across *= radius_m / np.linalg.norm(across, axis=1, keepdims=True)
-    frames = np.stack([axis, across, np.cross(direction, across)], axis=1)  # (N, 3, 3), rows along, across, up
+    frames = np.stack([axis, across, crossed(direction, across)], axis=1)  # (N, 3, 3), rows along, across, up
     vertices = unit.vertices_m @ frames + starts_m[:, None]
     faces = unit.faces + len(unit.vertices_m) * np.arange(len(axis))[:, None, None]
     return Shape(vertices.reshape(-1, 3), faces.reshape(-1, 3), unit.smooth)
