@@ -1,4 +1,5 @@
 # type: ignore
+# ruff: noqa: UP018
 """What the camera sees first at points of its film: each triangle is drawn into a buffer that keeps the nearest.
 
 A point of the film looks along d = ((x - cx) / fx, (cy - y) / fy, 1) to the right, up and forward, so that a depth z
@@ -33,8 +34,9 @@ def from_camera(geometry: Geometry, camera: Pinhole, corner: int) -> wp.vec3d:
 @wp.func
 def with_point(box: wp.vec4d, camera: Pinhole, point: wp.vec3d) -> wp.vec4d:
     """The box (x0, y0, x1, y1) on the film, widened to hold a point in front of the camera."""
-    x = wp.float64(camera.centre[0]) + wp.float64(camera.focal[0]) * point[0] / point[2]
-    y = wp.float64(camera.centre[1]) - wp.float64(camera.focal[1]) * point[1] / point[2]
+    per_depth = wp.float64(1.0) / point[2]
+    x = wp.float64(camera.centre[0]) + wp.float64(camera.focal[0]) * point[0] * per_depth
+    y = wp.float64(camera.centre[1]) - wp.float64(camera.focal[1]) * point[1] * per_depth
     return wp.vec4d(wp.min(box[0], x), wp.min(box[1], y), wp.max(box[2], x), wp.max(box[3], y))
 
 
@@ -66,19 +68,22 @@ def first_at(edge: wp.float64, offset: wp.float64) -> int:
 
 @wp.func
 def end_at(edge: wp.float64, offset: wp.float64, count: int) -> int:
-    """One more than the last of `count` rows or columns whose sample is not after `edge`."""
-    return wp.min(int(wp.clamp(edge - offset, wp.float64(-1.0), wp.float64(65536.0)) + wp.float64(1.0)), count)
+    """One more than the last of `count` rows or columns whose sample is not after `edge` (or but just after)."""
+    return wp.min(int(wp.clamp(edge - offset, wp.float64(-1.0), wp.float64(65536.0)) + wp.float64(1.0001)), count)
 
 
 @wp.func
-def narrowed(span: wp.vec2d, at_zero: wp.float64, per_column: wp.float64) -> wp.vec2d:
-    """The columns (first, end) where at_zero + per_column * column is not negative, and one or two more at the ends."""
+def narrowed(span: wp.vec2d, at_zero: wp.float64, per_column: wp.float64, columns_per: wp.float64) -> wp.vec2d:
+    """The columns (first, end) where at_zero + per_column * column is not negative, and one or two more at the ends.
+
+    `columns_per` is 1 / per_column: for many rows, divided once.
+    """
     first = span[0]
     end = span[1]
     if per_column > wp.float64(0.0):
-        first = wp.max(first, -at_zero / per_column - wp.float64(1.0))
+        first = wp.max(first, -at_zero * columns_per - wp.float64(1.0))
     elif per_column < wp.float64(0.0):
-        end = wp.min(end, -at_zero / per_column + wp.float64(2.0))
+        end = wp.min(end, -at_zero * columns_per + wp.float64(2.0))
     elif at_zero < wp.float64(0.0):
         end = first
     return wp.vec2d(first, wp.max(end, first))
@@ -124,6 +129,15 @@ def cover(
     if x1 < wp.float64(0.0) or y1 < wp.float64(0.0) or x0 > wp.float64(columns) or y0 > wp.float64(rows):
         return
 
+    any_sample = bool(False)
+    for sample in range(samples.shape[0]):
+        right = wp.float64(samples[sample][0])
+        down = wp.float64(samples[sample][1])
+        if first_at(x0, right) < end_at(x1, right, columns) and first_at(y0, down) < end_at(y1, down, rows):
+            any_sample = True
+    if not any_sample:  # a third of all triangles lie between the points that are looked through
+        return
+
     across = wp.cross(b, c)
     det = wp.dot(a, across)
     if det == wp.float64(0.0):  # seen edge-on
@@ -131,6 +145,10 @@ def cover(
     wa = over_film(camera, across / det)
     wb = over_film(camera, wp.cross(c, a) / det)
     wc = over_film(camera, wp.cross(a, b) / det)
+    per_column = wp.vec3d(wa[0], wb[0], wc[0]) * stride
+    columns_per = wp.vec3d(
+        wp.float64(1.0) / per_column[0], wp.float64(1.0) / per_column[1], wp.float64(1.0) / per_column[2]
+    )
     nothing = wp.float64(0.0)
     for sample in range(samples.shape[0]):
         right = wp.float64(samples[sample][0])
@@ -145,9 +163,9 @@ def cover(
             span = wp.vec2d(wp.float64(first_column), wp.float64(end_column))
             if end_column - first_column > WIDE:
                 left = x_px + right * stride
-                span = narrowed(span, wa[0] * left + a_row, wa[0] * stride)
-                span = narrowed(span, wb[0] * left + b_row, wb[0] * stride)
-                span = narrowed(span, wc[0] * left + c_row, wc[0] * stride)
+                span = narrowed(span, wa[0] * left + a_row, per_column[0], columns_per[0])
+                span = narrowed(span, wb[0] * left + b_row, per_column[1], columns_per[1])
+                span = narrowed(span, wc[0] * left + c_row, per_column[2], columns_per[2])
             for column in range(int(span[0]), int(span[1])):
                 x = x_px + (wp.float64(column) + right) * stride
                 a_share = wa[0] * x + a_row
