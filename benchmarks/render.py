@@ -29,9 +29,9 @@ from simulator.embedded.glare import with_glare
 from simulator.embedded.silhouettes import silhouettes
 from simulator.embedded.sky import sky_of
 from simulator.embedded.tracer import label_through, pinhole_of, trace
+from simulator.render_worker import PNG_LEVEL
 from simulator.scene import Actor, Environment, Place, Scene, SceneCamera
 
-PNG_LEVEL = 1  # as simulator/render_worker.py saves
 SIZES_HWL_M = {
     "car": (1.5, 1.8, 4.3),
     "van": (2.1, 1.9, 5.1),

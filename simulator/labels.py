@@ -114,4 +114,4 @@ def findable(seen: Visibility, scene: Scene, limits: LabelLimits) -> np.ndarray:
 def contrast_in_air(scene: Scene) -> np.ndarray:
     """(A,) share of each actor's contrast that reaches the camera: exp(-ln 20 d / V), Koschmieder's visibility V."""
     distance_m = np.array([np.hypot(actor.x_m, actor.z_m) for actor in scene.actors])
-    return np.exp(-np.log(20.0) * distance_m / scene.environment.visibility_m)
+    return np.exp(-np.log(20.0) * distance_m / scene.environment.visibility_in_rain_and_snow_m)

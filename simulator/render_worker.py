@@ -31,6 +31,8 @@ from simulator.scene import Scene
 ImageFormat = Literal["png", "jpeg"]
 SUFFIX: dict[ImageFormat, str] = {"png": "png", "jpeg": "jpg"}
 
+PNG_LEVEL = 1  # zlib's fastest: files are 1% larger than at 3
+
 
 @dataclass(frozen=True)
 class Work:
@@ -166,7 +168,7 @@ def _attempt_row(jobs: Jobs, index: int, attempt: int, scene: Scene | None, outc
 def _save_image(pixels: np.ndarray, path: Path, image_format: ImageFormat) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = _aside(path)
-    options = {"compress_level": 1} if image_format == "png" else {"quality": 95, "subsampling": 0}
+    options = {"compress_level": PNG_LEVEL} if image_format == "png" else {"quality": 95, "subsampling": 0}
     Image.fromarray(pixels).save(aside, format=image_format, **options)
     aside.replace(path)
 

@@ -60,6 +60,10 @@ class CameraResponse:
     jpeg_quality: int = 95
 
 
+RAIN_VISIBILITY_M = 1500.0  # in the heaviest rain
+SNOW_VISIBILITY_M = 500.0  # in the heaviest snowfall
+
+
 @dataclass(frozen=True)
 class Environment:
     """Light and weather."""
@@ -71,6 +75,12 @@ class Environment:
     wetness: float = 0.0  # 0 dry, 1 puddles that mirror
     rain: float = 0.0  # falling, 0-1
     snow: float = 0.0  # falling and lying, 0-1
+
+    @property
+    def visibility_in_rain_and_snow_m(self) -> float:
+        """`visibility_m`, or what falling rain and snow leave of it."""
+        in_rain, in_snow = RAIN_VISIBILITY_M / max(self.rain, 1e-9), SNOW_VISIBILITY_M / max(self.snow, 1e-9)
+        return min(self.visibility_m, in_rain, in_snow)
 
     @property
     def time_of_day(self) -> str:

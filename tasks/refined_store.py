@@ -24,6 +24,7 @@ from models.refiners.gate_table import RowWriter
 from models.refiners.pictures import Pictures
 from models.refiners.refiner import Refiner
 from models.refiners.survival import refined
+from simulator.render_worker import PNG_LEVEL
 
 JUDGED_AT_ONCE = 8  # pictures that the gate's detector sees together
 PROVENANCE = pa.schema(
@@ -113,8 +114,8 @@ def _save(rgb: np.ndarray, folder: Path, i: int) -> Path:
 
 
 def save_picture(rgb: np.ndarray, path: Path) -> None:
-    """(H, W, 3) uint8 as a PNG, as renders are; written aside and renamed."""
+    """(H, W, 3) uint8 as a PNG, packed as renders are; written aside and renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")
-    Image.fromarray(rgb).save(partial, format="png", compress_level=3)
+    Image.fromarray(rgb).save(partial, format="png", compress_level=PNG_LEVEL)
     partial.replace(path)

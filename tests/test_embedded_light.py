@@ -73,6 +73,35 @@ def test_lamp_light_falls_with_the_square_of_the_distance():
     assert low[1] / high[1] == pytest.approx(4.0, rel=0.05)
 
 
+@pytest.mark.parametrize("hidden", [20.0, 60.0, 240.0])
+def test_a_lamp_that_is_walled_off_takes_no_light_from_another(hidden):
+    """Which lamp a pixel asks is drawn: the mean over pixels and seeds is the light of the lamp that is seen."""
+    scenery = join([ground(), box((0.3, 30, 9), (4, 20), tag=BUILDING)])
+    seen, walled = (Lamp((x, 20.0, 6.0), (1, 1, 1), c) for x, c in ((0.0, 60.0), (8.0, hidden)))
+    sky = sky_of(Environment(-15, 0, 0), 0)
+
+    def road(lamps: tuple[Lamp, ...]) -> float:
+        world = build_world(scenery, [], ego_lamps=lamps)
+        return float(np.mean([trace(world, CAMERA, sky, Quality(), s).radiance[130:142, 290:330] for s in range(12)]))
+
+    assert road((seen, walled)) == pytest.approx(road((seen,)), rel=0.03)
+
+
+def test_thin_glossy_things_between_dark_walls_do_not_glow():
+    """Poles that no pixel with a mirror ray of its own hits mirror the walls, not the open sky."""
+    dark = Material((0.02, 0.02, 0.02), 1.0)
+    canyon = [ground(), box((12, 1, 40), (0, 25), dark, BUILDING)]
+    canyon += [box((1, 60, 40), (x, 30), dark, BUILDING) for x in (-5, 5)]
+    poles = {
+        c: [box((0.02, 0.02, 3), (x, 15), Material((0.02, 0.02, 0.02), 0.2, clearcoat=c)) for x in (-1, 0, 1)]
+        for c in (0.0, 1.0)
+    }
+    world = {c: build_world(join([*canyon, *some]), []) for c, some in poles.items()}
+    sky = sky_of(Environment(40, 90, 0.9), 0)
+    light = {c: trace(one, CAMERA, sky, Quality(), 1).radiance[70:140, 318:323].mean() for c, one in world.items()}
+    assert light[1.0] < 1.17 * light[0.0]
+
+
 def test_headlight_lights_only_its_cone():
     lamp = Lamp((0.0, 1.0, 0.7), (1, 1, 1), 300.0, (0.0, 1.0, -0.05), 20.0)
     wall = join([ground(), box((60, 1, 8), (0, 15), Material((0.5, 0.5, 0.5)), BUILDING)])
@@ -95,8 +124,10 @@ def test_rain_throws_less_of_a_lamp_s_light_aside_than_fog_does():
         with_lamp, without = (lit(ground(), environment, lamps).radiance[20:60, 280:360] for lamps in ((lamp,), ()))
         return float((with_lamp - without).mean())
 
-    fog, rain = Environment(-15, 0, 1.0, 400.0), Environment(-15, 0, 1.0, 400.0, rain=0.5)
+    fog, rain = Environment(-15, 0, 1.0, 1500.0), Environment(-15, 0, 1.0, 5000.0, rain=1.0)
     assert 0 < halo(rain) < 0.4 * halo(fog)
+    thick, in_drizzle = Environment(-15, 0, 1.0, 100.0), Environment(-15, 0, 1.0, 100.0, rain=0.01)
+    assert halo(in_drizzle) == pytest.approx(halo(thick), rel=0.02)
 
 
 def test_lit_shops_have_goods_in_them_and_no_two_rooms_are_alike():

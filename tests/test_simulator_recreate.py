@@ -213,6 +213,8 @@ def test_what_lies_further_off_in_fog_than_one_sees_is_an_ignore_region():
     cars = tuple(Actor("car", x, z, 0.0, (1.5, 1.8, 4.2), "car") for x, z in ((-4.0, 40.0), (4.0, 90.0)))
     fog = Scene(VIEW, cars, environment=Environment(visibility_m=80.0))
     assert contrast_in_air(replace(fog, actors=(replace(cars[0], x_m=0.0),))) == pytest.approx(0.05**0.5)
+    snow = replace(fog, environment=Environment(visibility_m=5000.0, snow=1.0))
+    assert contrast_in_air(snow)[1] == pytest.approx(0.05 ** (np.hypot(4, 90) / 500))
     limits = LabelLimits(min_visible_px=1, min_height_px=1, min_width_px=1)
     assert labels(render_blocks(fog), fog, NAMES, limits).ignore.tolist() == [False, True]
     clear = replace(fog, environment=Environment())

@@ -16,12 +16,10 @@ import numpy as np
 import warp as wp
 
 from simulator.embedded.kernels.records import Sky
-from simulator.scene import Environment
+from simulator.scene import RAIN_VISIBILITY_M, Environment
 
 FOG_LAYER_M = 60.0  # height of the hazy layer; a ray upwards leaves it
-RAIN_VISIBILITY_M = 1500.0  # in the heaviest rain
 RAIN_HALO_SHARE = 0.2  # drops, far larger than those of fog, throw nearly all light forwards
-SNOW_VISIBILITY_M = 500.0  # in the heaviest snowfall
 LAMPS_ON_BELOW_DEG = 3.0  # altitude of the sun; full strength at the horizon
 SUN_ALTITUDES_DEG = (-18.0, -12.0, -6.0, 0.0, 8.0, 20.0, 60.0)
 ZENITH_RGB = (
@@ -64,12 +62,7 @@ def sky_of(environment: Environment, seed: int) -> Any:
     grey = all_light.mean() / np.pi * np.array([0.96, 1.0, 1.04]) * 0.8
     zenith = zenith * (1 - overcast) + 1.25 * grey * overcast
     horizon = horizon * (1 - overcast) + 0.62 * grey * overcast
-    visibility_m = environment.visibility_m
-    if environment.rain > 0:
-        visibility_m = min(visibility_m, RAIN_VISIBILITY_M / environment.rain)
-    if environment.snow > 0:
-        visibility_m = min(visibility_m, SNOW_VISIBILITY_M / environment.snow)
-    extinction_per_m = np.log(20.0) / max(visibility_m, 5.0)
+    extinction_per_m = np.log(20.0) / max(environment.visibility_in_rain_and_snow_m, 5.0)
     through_air = np.exp(-extinction_per_m * FOG_LAYER_M / sun_height)
     direct = sun * (1 - _smoothstep(0.35, 0.95, clouds)) * through_air
     scattered = (sun * sun_height * (1 - through_air) * 0.4) * (1 - overcast) / np.pi
@@ -91,7 +84,8 @@ def sky_of(environment: Environment, seed: int) -> Any:
     sky.fog = _vec3(0.55 * (horizon + scattered) + 0.45 * mean)
     sky.extinction_per_m = float(extinction_per_m)
     sky.fog_layer_m = FOG_LAYER_M
-    sky.halo_share = RAIN_HALO_SHARE if environment.rain > 0 else 1.0
+    by_rain = min(np.log(20.0) * environment.rain / RAIN_VISIBILITY_M / extinction_per_m, 1.0)
+    sky.halo_share = float(1 - by_rain * (1 - RAIN_HALO_SHARE))
     sky.lamp_level = float(dark)
     sky.signal_level = float(max(0.35, 0.55 * np.mean(direct * sun_height / np.pi + mean)))
     sky.snow = float(np.clip(environment.snow, 0, 1))

@@ -85,8 +85,9 @@ class Cameras:
             await asyncio.wait(self._waiting)
 
     def close(self) -> None:
-        """Wait until the pictures that are being painted are finished."""
+        """Wait until the pictures that are being painted are finished; the painter and its town are given up."""
         self._painting.shutdown(cancel_futures=True)
+        self._painter = None
 
     def _shots(self, episode: Episode) -> list[Shot]:
         shots: dict[View, Shot] = {}

@@ -40,9 +40,10 @@ def gather(
 ):
     """One ray a cell."""
     cell_row, cell_column = wp.tid()
-    row = CELL_PX * cell_row
-    column = CELL_PX * cell_column
-    for number in range(1, CELL_PX * CELL_PX):
+    # the middle of the cell, or else whichever pixel shows a surface
+    row = wp.min(CELL_PX * cell_row + CELL_PX / 2, camera.height - 1)
+    column = wp.min(CELL_PX * cell_column + CELL_PX / 2, camera.width - 1)
+    for number in range(CELL_PX * CELL_PX):
         if face_seen(nearest[0, row, column]) == NO_FACE:
             row = wp.min(CELL_PX * cell_row + number / CELL_PX, camera.height - 1)
             column = wp.min(CELL_PX * cell_column + number % CELL_PX, camera.width - 1)

@@ -137,7 +137,6 @@ def lamp_gives(geometry: Geometry, index: int, position: wp.vec3) -> wp.vec3:
 class Sample:
     """What chance is to a pixel, and what its neighbours know already."""
 
-    seed: int
     drawn: wp.vec2  # 0-1, spread evenly over neighbouring pixels
     faint_mirrors: int  # 1 where they are traced, too
     sun_hidden_m: float  # as in Parts; UNKNOWN where a ray must tell
@@ -328,7 +327,8 @@ def shaded(
         out.lamps *= left
         tint = wp.lerp(wp.vec3(1.0, 1.0, 1.0), surface.color, surface.metallic)
         out.mirror_gain = tint * share
-        out.mirror = sky.mean
+        # Without a ray: the sky's mean, as far as the surroundings let it through.
+        out.mirror = wp.cw_mul(sky.mean, wp.cw_div(ambient, open_sky(sky, surface.normal)))
         out.mirror_reach_px = UNKNOWN
         if mirror_ray == 1 and share > FAINTEST_MIRROR and (share > FAINT_MIRROR or sample.faint_mirrors == 1):
             seen = mirrored(geometry, sky, surface, direction, footprint_m, share, sample)
