@@ -16,7 +16,7 @@ class Material(NamedTuple):
 
     color: tuple[float, float, float]
     roughness: float = 0.9  # 0 mirror, 1 matt
-    clearcoat: float = 0.0  # strength of a mirror-like layer on top (paint, wet asphalt, glass), 0-1
+    clearcoat: float = 0.0  # strength of a mirror-like layer on top (paint, wet asphalt), 0-1; 2 a pane's two faces
     metallic: float = 0.0
     emission: float = 0.0  # radiance factor at night (lamps, lit windows); 0 emits nothing
     pattern: int = 0  # procedural texture, see PATTERNS
@@ -36,6 +36,8 @@ PATTERNS = {
     "cloth": 8,  # fine mottling
     "glass": 9,  # reflects sky, dark inside
     "interior": 10,  # a lit room behind glass, of a shop where it is wider than a window of a home
+    "cabin": 11,  # a pane of a car as high as the scale: seats, and light from the panes opposite
+    "splashed": 12,  # dirt of the road up to the scale
 }
 
 

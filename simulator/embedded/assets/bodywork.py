@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from simulator.embedded.assets.materials import GLASS, RIM, TRIM, TYRE, UNDERSIDE
+from simulator.embedded.assets.materials import RIM, TRIM, TYRE, UNDERSIDE
 from simulator.embedded.assets.shapes import Assembly, Shape, box, disc, lathe, surface, together, without_slivers
 from simulator.embedded.mesh import Material
 
@@ -38,6 +38,7 @@ class BodyForm:
     lean: tuple[float, float] = (0.03, 0.02)  # how far the upper edge of the end is drawn back, of the length
     clad: bool = False  # dark plastic at sills and arches
     smooth_u: float = 0.012
+    roof_bars: float = 0.03  # share of such cars that have them
 
 
 class Body:
@@ -133,18 +134,27 @@ class Body:
         y_share, z = np.concatenate([y_share, edge_y[None]]), np.concatenate([z, edge_z[None]])
         return self._rounded(np.full_like(z, end), y_share, z)
 
-    def add_skin(self, parts: Assembly, paint: Material, tag: int, *, side_glass: bool = True) -> None:
-        """Painted skin, windows, dark seams and cladding."""
+    def fascia_band(self, end: float, row: float, tall_m: float, columns: tuple[int, int], proud_m: float) -> Shape:
+        """A band that lies on the fascia at a height between its rows, over some columns: a seam, a moulding."""
+        grid = self.fascia_m(end)[:, columns[0] : columns[1] + 1]
+        low = int(row)
+        line = grid[low] + (row - low) * (grid[min(low + 1, len(grid) - 1)] - grid[low])
+        line = line + np.array([proud_m if end == 0.0 else -proud_m, 0, 0])
+        band = np.stack([line - [0, 0, tall_m / 2], line + [0, 0, tall_m / 2]])
+        return surface(band if end == 0.0 else band[:, ::-1], smooth=False)
+
+    def add_skin(
+        self, parts: Assembly, paint: Material, glass: Material, tag: int, *, roof: Material | None = None
+    ) -> None:
+        """Painted skin, windows, dark seams and cladding; `roof` is its material where that is another."""
         form, u = self.form, self.stations()
         half = self.half_sections_m(u)
         side = surface(half, smooth=True)
         side = side._replace(faces=side.faces[:, ::-1])
         middle, row = (u[:-1] + u[1:])[:, None] / 2, np.arange(10)[None]
-        window = np.zeros((len(u) - 1, 10), bool)
-        if side_glass:
-            window |= (row == WINDOW_LOW) & (middle > form.side_windows[0]) & (middle < form.side_windows[1])
-            for pillar in form.pillars:
-                window &= np.abs(middle - pillar) > 0.009
+        window = (row == WINDOW_LOW) & (middle > form.side_windows[0]) & (middle < form.side_windows[1])
+        for pillar in form.pillars:
+            window &= np.abs(middle - pillar) > 0.009
         screen = np.zeros_like(window)
         for low, high in (form.windscreen, form.rear_window):
             screen |= (row >= RAIL) & (middle > low) & (middle < high)
@@ -153,11 +163,11 @@ class Body:
             dark |= (row < BELT) & (middle > seam) & (middle < seam + 0.0035)
         dark |= (row == BELT) & (middle > form.side_windows[0]) & (middle < form.side_windows[1])
         dark |= row < (2 if form.clad else 1)
-        if side_glass:
-            for pillar in form.pillars:
-                dark |= (row == WINDOW_LOW) & (np.abs(middle - pillar) < 0.009)
-        kind = np.where(window, 1, np.where(screen, 2, np.where(dark, 3, 0)))
-        for index, material in enumerate((paint, GLASS, GLASS, TRIM)):
+        for pillar in form.pillars:
+            dark |= (row == WINDOW_LOW) & (np.abs(middle - pillar) < 0.009)
+        above = (row >= RAIL) & (middle > form.windscreen[1]) & (middle < form.rear_window[0])
+        kind = np.where(window | screen, 1, np.where(dark, 2, np.where(above, 3, 0)))
+        for index, material in enumerate((paint, glass, TRIM, roof or paint)):
             parts.both_sides(side.part(np.repeat((kind == index).reshape(-1), 2)), material, tag)
         parts.add(
             box((0, 0, (form.sill + 0.42) / 2 * self.height_m),

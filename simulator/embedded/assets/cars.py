@@ -1,12 +1,13 @@
-"""Cars and vans: a form by seed, paint, lights, plates, mirrors, wheels."""
+"""Cars and vans: a form by seed, its paint, and what `car_details` adds to it."""
 
 from dataclasses import replace
 
 import numpy as np
 
 from simulator.embedded.assets import materials as m
-from simulator.embedded.assets.bodywork import FASCIA_COLUMNS, Body, BodyForm
-from simulator.embedded.assets.shapes import CAR, Assembly, box, boxes, ellipsoid, panels
+from simulator.embedded.assets.bodywork import Body, BodyForm
+from simulator.embedded.assets.car_details import add_front, add_handles, add_mirrors, add_rear, add_roof_bars
+from simulator.embedded.assets.shapes import CAR, Assembly
 from simulator.embedded.mesh import Lamp, Material, Mesh
 
 HATCHBACK = BodyForm(
@@ -25,14 +26,14 @@ ESTATE = BodyForm(
     top=((0, 0.49), (0.015, 0.535), (0.10, 0.60), (0.26, 0.655), (0.42, 0.955), (0.53, 0.995), (0.75, 1.0),
          (0.90, 0.95), (0.975, 0.66), (1.0, 0.60)),
     windscreen=(0.265, 0.405), rear_window=(0.905, 0.97), pillars=(0.52, 0.71, 0.86), axles=(0.18, 0.78),
-    side_windows=(0.33, 0.93), belt=(0.62, 0.66),
+    side_windows=(0.33, 0.93), belt=(0.62, 0.66), roof_bars=0.5,
 )  # fmt: skip
 SUV = BodyForm(
     top=((0, 0.55), (0.012, 0.60), (0.08, 0.64), (0.24, 0.675), (0.39, 0.96), (0.50, 1.0), (0.78, 0.985), (0.91, 0.94),
          (0.975, 0.68), (1.0, 0.62)),
     windscreen=(0.245, 0.375), rear_window=(0.915, 0.97), pillars=(0.51, 0.72, 0.87), axles=(0.19, 0.80),
     side_windows=(0.30, 0.93), belt=(0.64, 0.67), sill=0.16, wheel=0.215, clad=True, roof_width=0.76,
-    corner=(0.06, 0.045),
+    corner=(0.06, 0.045), roof_bars=0.6,
 )  # fmt: skip
 PICKUP = BodyForm(
     top=((0, 0.55), (0.01, 0.60), (0.08, 0.63), (0.23, 0.66), (0.345, 0.955), (0.42, 1.0), (0.55, 0.985), (0.60, 0.95),
@@ -54,6 +55,9 @@ BOX_CAR_VAN = replace(
          (1.0, 0.94)),
     windscreen=(0.205, 0.34), side_windows=(0.25, 0.50), pillars=(),
 )  # fmt: skip
+
+DARK_ROOFS, DARK_ROOF = 0.12, m.srgb(20, 20, 22)  # share of cars whose roof is of black glass or paint
+PLATES = [(m.PLATE, m.PLATE), (m.PLATE, m.YELLOW_PLATE), (m.YELLOW_PLATE, m.YELLOW_PLATE)]  # as countries have it
 
 CAR_FORMS = {
     "default": ([HATCHBACK, SALOON, ESTATE, SUV, PICKUP], [34, 24, 16, 22, 4]),
@@ -82,7 +86,7 @@ def car(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float, float])
     height, _, length = dimensions_hwl_m
     weights = [w * _likelihood(form, height, length) for form, w in zip(forms, weights, strict=True)]
     form = _individual(m.drawn(forms, rng, weights), asset_set, rng)
-    return _vehicle(form, m.car_paint(asset_set, rng), CAR, asset_set, dimensions_hwl_m, rng)
+    return _vehicle(form, m.car_paint(asset_set, rng), dimensions_hwl_m, rng)
 
 
 def van(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float, float]) -> Mesh:
@@ -91,7 +95,7 @@ def van(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float, float])
     forms, weights = VAN_FORMS[asset_set]
     form = _individual(m.drawn(forms, rng, weights), asset_set, rng)
     color = m.varied(m.drawn(VAN_COLORS[asset_set], rng), rng, 0.1)
-    return _vehicle(form, m.paint(color), CAR, asset_set, dimensions_hwl_m, rng)
+    return _vehicle(form, m.paint(color, splashed_m=m.splash_m(rng)), dimensions_hwl_m, rng)
 
 
 def _likelihood(form: BodyForm, height_m: float, length_m: float) -> float:
@@ -119,77 +123,25 @@ def _individual(form: BodyForm, asset_set: str, rng: np.random.Generator) -> Bod
     )
 
 
-def _vehicle(form: BodyForm, paint: Material, tag: int, asset_set: str, dimensions_hwl_m, rng) -> Mesh:
+def _vehicle(form: BodyForm, paint: Material, dimensions_hwl_m, rng: np.random.Generator) -> Mesh:
     height, width, length = dimensions_hwl_m
     body = Body(form, height, width * 0.955, length)
     parts = Assembly()
-    body.add_skin(parts, paint, tag)
+    glass = m.car_glass(height, rng)
+    dark_roof = rng.uniform() < DARK_ROOFS
+    body.add_skin(parts, paint, glass, CAR, roof=m.paint(DARK_ROOF) if dark_roof else None)
     lit = rng.uniform() < 0.85
     head, tail = (m.HEADLIGHT, m.TAILLIGHT) if lit else (m.UNLIT_HEADLIGHT, m.UNLIT_TAILLIGHT)
-    _add_front(parts, body, paint, head, tag, rng)
-    _add_rear(parts, body, paint, tail, tag, rng)
-    body.add_wheels(parts, tag, spokes=int(rng.integers(4, 8)))
-    _add_mirrors(parts, body, width, paint, tag)
-    _add_handles(parts, body, tag)
+    front_plate, rear_plate = m.drawn(PLATES, rng, [6, 3, 1])
+    add_front(parts, body, paint, head, front_plate, rng)
+    add_rear(parts, body, paint, tail, rear_plate, rng)
+    body.add_wheels(parts, CAR, spokes=int(rng.integers(4, 8)))
+    add_mirrors(parts, body, width, m.TRIM if rng.uniform() < 0.35 else paint)
+    add_handles(parts, body, m.TRIM if rng.uniform() < 0.4 else paint)
+    if rng.uniform() < form.roof_bars:
+        add_roof_bars(parts, body)
     if lit:
         nose = body.fascia_m(0.0)[4, 1]
         direction = (0.997, 0.0, -0.075)
         parts.lamp(Lamp((float(nose[0]) + 0.1, 0.0, float(nose[2])), (1.0, 0.93, 0.82), 60.0, direction, 30.0))
     return parts.mesh()
-
-
-def _add_front(parts: Assembly, body: Body, paint: Material, light: Material, tag: int, rng) -> None:
-    """Bumper, grille, intake, headlights, number plate."""
-    column = np.abs((FASCIA_COLUMNS[:-1] + FASCIA_COLUMNS[1:]) / 2)[None]
-    row = np.arange(6)[:, None]
-    cells = np.zeros((6, len(FASCIA_COLUMNS) - 1), int)
-    lamp_rows = (row == 3) | ((row == 4) & (rng.uniform() < 0.5))
-    cells[lamp_rows & (column > rng.choice([0.42, 0.62]))] = 1
-    grille = float(rng.choice([0.2, 0.42, 0.62]))
-    cells[(row == 3) & (column < grille) & (cells == 0)] = 2
-    cells[(row == 1) & (column < float(rng.choice([0.42, 0.62, 0.8])))] = 2
-    cells[(row == 0) | ((row == 1) & (column > 0.8) & (rng.uniform() < 0.4))] = 2
-    body.add_fascia(parts, 0.0, cells, (paint, light, m.TRIM), tag)
-    grid = body.fascia_m(0.0)
-    middle = grid.shape[1] // 2
-    _add_plate(parts, grid[2, middle] * 0.6 + grid[1, middle] * 0.4, 1, m.PLATE, tag)
-    badge = grid[3, middle] * 0.4 + grid[4, middle] * 0.6
-    parts.add(box(badge, (0.02, 0.09, 0.07)), m.CHROME, tag)
-
-
-def _add_rear(parts: Assembly, body: Body, paint: Material, light: Material, tag: int, rng) -> None:
-    column = np.abs((FASCIA_COLUMNS[:-1] + FASCIA_COLUMNS[1:]) / 2)[None]
-    row = np.arange(6)[:, None]
-    cells = np.zeros((6, len(FASCIA_COLUMNS) - 1), int)
-    lamp_rows = (row == 4) | ((row == 3) & (rng.uniform() < 0.6))
-    cells[lamp_rows & (column > rng.choice([0.62, 0.62, 0.8]))] = 1
-    cells[(row == 0) | ((row == 1) & (column < 0.8) & (rng.uniform() < 0.5))] = 2
-    body.add_fascia(parts, 1.0, cells, (paint, light, m.TRIM), tag)
-    grid = body.fascia_m(1.0)
-    plate_row = int(rng.choice([2, 3]))
-    _add_plate(parts, (grid[plate_row, 6] + grid[plate_row + 1, 6]) / 2, -1, m.PLATE, tag)
-
-
-def _add_plate(parts: Assembly, center_m: np.ndarray, facing: int, material: Material, tag: int) -> None:
-    """A plate of 52 x 11 cm with a dark line of characters, just proud of the bumper."""
-    x, _, z = center_m
-    for half, tall, depth, color in ((0.26, 0.055, 0.012, material), (0.21, 0.024, 0.015, m.LETTERING)):
-        at = x + facing * depth
-        corners = [(at, -facing * half, z - tall), (at, facing * half, z - tall)]
-        corners += [(at, facing * half, z + tall), (at, -facing * half, z + tall)]
-        parts.add(panels(corners), color, tag)
-
-
-def _add_mirrors(parts: Assembly, body: Body, width_m: float, paint: Material, tag: int) -> None:
-    u = body.form.side_windows[0] + 0.015
-    z = float(body.belt_m(u)) + 0.075
-    reach = 0.075 * width_m
-    mirror = ellipsoid((body.length_m * (0.5 - u), width_m / 2 - reach, z), (0.06, reach, 0.065), 1)
-    parts.both_sides(mirror, paint, tag)
-
-
-def _add_handles(parts: Assembly, body: Body, tag: int) -> None:
-    u = np.array(body.seams()[1:] or [body.form.side_windows[1]]) - 0.025
-    z = body.belt_m(u) - 0.075 * body.height_m
-    centers = np.stack([body.length_m * (0.5 - u), np.full(len(u), body.half_m * 0.99), z], 1)
-    parts.both_sides(boxes(centers, np.broadcast_to([0.16, 0.03, 0.025], centers.shape)), m.TRIM, tag)

@@ -3,9 +3,9 @@
 """Procedural textures: what the numbers of mesh.PATTERNS look like.
 
 Evaluated at the hit point in the mesh's own frame, so that a pattern moves with its actor. `pattern_scale_m` is the
-size of what repeats: the storey of a facade, a slab, a pair of stripes, a clump of leaves, the mottles of cloth; for
-the others it stretches the whole texture (1 is natural size). Detail finer than `footprint_m`, the width of a pixel
-on the surface, fades to its mean instead of flickering.
+size of what repeats: the storey of a facade, a slab, a pair of stripes, a clump of leaves, the mottles of cloth; the
+height of a cabin's roof and of the dirt on a car; for the others it stretches the whole texture (1 is natural size).
+Detail finer than `footprint_m`, the width of a pixel on the surface, fades to its mean instead of flickering.
 """
 
 import warp as wp
@@ -22,8 +22,9 @@ PAVING = wp.constant(6)
 STRIPES = wp.constant(7)
 CLOTH = wp.constant(8)
 GLASS = wp.constant(9)
-
 INTERIOR = wp.constant(10)
+CABIN = wp.constant(11)
+SPLASHED = wp.constant(12)
 
 SHOP_M = wp.constant(2.5)  # rooms wider than this have shelves
 LIT_WINDOWS = 0.3  # share of windows with light in the evening
@@ -157,6 +158,22 @@ def interior(base: Texture, at: wp.vec2, room_m: float, footprint_m: float) -> T
 
 
 @wp.func
+def cabin(base: Texture, point: wp.vec3, normal: wp.vec3, height_m: float, footprint_m: float) -> Texture:
+    """What is seen through a car's pane: seat backs and head rests before the light of the panes opposite."""
+    out = base
+    level = point[2] / height_m
+    # Across a wind or rear screen two seats stand side by side, along a side one behind the other.
+    at = wp.where(wp.abs(normal[1]) > 0.6, point[0] * 0.42, point[1] * 0.5) / (0.36 * wp.max(height_m, 1.0))
+    beside = wp.abs(at - wp.floor(at) - 0.5)
+    rest = (1.0 - wp.smoothstep(0.16, 0.2, beside)) * (1.0 - wp.smoothstep(0.80, 0.83, level))
+    back = (1.0 - wp.smoothstep(0.3, 0.34, beside)) * (1.0 - wp.smoothstep(0.72, 0.75, level))
+    seat = wp.max(wp.max(rest, back), 1.0 - wp.smoothstep(0.64, 0.7, level))
+    seat = wp.lerp(0.65, seat, detail(0.3, footprint_m))
+    out.color = base.color * wp.lerp(1.0, 0.14, seat)
+    return out
+
+
+@wp.func
 def textured(
     base: Texture,
     pattern: int,
@@ -231,6 +248,13 @@ def textured(
     elif pattern == INTERIOR:
         if wp.abs(normal[2]) < 0.5:
             out = interior(base, at, scale, footprint_m)
+    elif pattern == CABIN:
+        out = cabin(base, point, normal, scale, footprint_m)
+    elif pattern == SPLASHED:
+        streaked = noise3(wp.vec3(point[0] * 2.6, point[1] * 2.6, point[2] * 1.1), 97)
+        dust = 0.8 * wp.clamp(1.15 - point[2] / scale + 0.5 * streaked, 0.0, 1.0)
+        out.color = wp.lerp(base.color, wp.vec3(0.155, 0.14, 0.115), 0.85 * dust)
+        out.clearcoat = base.clearcoat * (1.0 - 0.9 * dust)
     elif pattern == GLASS:
         out.color = base.color * 0.35
         out.roughness = wp.min(base.roughness, 0.06)

@@ -34,6 +34,13 @@ def fresnel(f0: float, cos_angle: float) -> float:
 
 
 @wp.func
+def mirrored_share(gloss: float, f0: float, cos_angle: float) -> float:
+    """Share of the light that a layer mirrors; above 1 it has that many faces, one behind the other (a pane: 2)."""
+    face = fresnel(f0, cos_angle)
+    return wp.where(gloss > 1.0, gloss * face / (1.0 + (gloss - 1.0) * face), gloss * face)
+
+
+@wp.func
 def highlight(surface: Surface, to_viewer: wp.vec3, to_light: wp.vec3) -> float:
     """Mirror-like lobe (GGX) times the cosine, for a light in one direction."""
     gloss = wp.max(surface.clearcoat, surface.metallic)
@@ -320,7 +327,7 @@ def shaded(
     gloss = wp.max(surface.clearcoat, surface.metallic)
     if gloss > 0.03:
         f0 = wp.lerp(0.04, 0.75, surface.metallic)
-        share = gloss * fresnel(f0, wp.dot(surface.normal, to_viewer))
+        share = mirrored_share(gloss, f0, wp.dot(surface.normal, to_viewer))
         left = 1.0 - share * (1.0 - surface.metallic)
         out.steady *= left
         out.sun *= left
