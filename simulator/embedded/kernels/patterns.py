@@ -163,7 +163,7 @@ def cabin(base: Texture, point: wp.vec3, normal: wp.vec3, height_m: float, footp
     out = base
     level = point[2] / height_m
     # Across a wind or rear screen two seats stand side by side, along a side one behind the other.
-    at = wp.where(wp.abs(normal[1]) > 0.6, point[0] * 0.42, point[1] * 0.5) / (0.36 * wp.max(height_m, 1.0))
+    at = wp.where(wp.abs(normal[1]) > 0.6, point[0] / 0.88, point[1] / 0.74)
     beside = wp.abs(at - wp.floor(at) - 0.5)
     rest = (1.0 - wp.smoothstep(0.16, 0.2, beside)) * (1.0 - wp.smoothstep(0.80, 0.83, level))
     back = (1.0 - wp.smoothstep(0.3, 0.34, beside)) * (1.0 - wp.smoothstep(0.72, 0.75, level))
