@@ -45,6 +45,9 @@ class RandomisationConfig(BaseModel):
     blur_px: Range = Field(default=(0.2, 1.5), description="Lens blur, Gaussian sigma.")
     vignetting: Range = Field(default=(0.0, 0.25), description="Loss of light in the corners.")
     jpeg_quality: Range = Field(default=(75, 98), description="Quality of the file's compression.")
+    tone_hardness: Range = Field(
+        default=(0.0, 0.7), description="Tone curve: 0 film's long shoulder, 1 white skies and blocked-up blacks."
+    )
     extra_traffic: Range = Field(default=(0, 6), description="Further road users beside those of the real frame.")
     extra_clutter: Range = Field(default=(0, 4), description="Bins, poles, bushes and the like beside the road.")
     traffic_mix: dict[str, float] = Field(
@@ -120,7 +123,7 @@ def draw_environment(config: RandomisationConfig, rng: np.random.Generator) -> E
 
 
 def draw_response(config: RandomisationConfig, rng: np.random.Generator) -> CameraResponse:
-    return CameraResponse(
+    response = CameraResponse(
         exposure_ev=_uniform(config.exposure_ev, rng),
         contrast=_uniform(config.contrast, rng),
         saturation=_uniform(config.saturation, rng),
@@ -130,6 +133,9 @@ def draw_response(config: RandomisationConfig, rng: np.random.Generator) -> Came
         vignetting=_uniform(config.vignetting, rng),
         jpeg_quality=round(_uniform(config.jpeg_quality, rng)),
     )
+    # A stream of its own for what came later: what else is drawn for a seed stays what it was.
+    later = rng.spawn(1)[0]
+    return replace(response, tone_hardness=_uniform(config.tone_hardness, later))
 
 
 def draw_clutter(config: RandomisationConfig, rng: np.random.Generator) -> list[tuple[str, str | None]]:

@@ -58,6 +58,7 @@ class CameraResponse:
     blur_px: float = 0.4  # Gaussian sigma
     vignetting: float = 0.1  # loss of light in the corners, 0-1
     jpeg_quality: int = 95
+    tone_hardness: float = 0.0  # 0 film's toe and shoulder; 1 a cheap sensor's: white skies, blocked-up blacks
 
 
 RAIN_VISIBILITY_M = 1500.0  # in the heaviest rain
