@@ -92,12 +92,13 @@ def random_scene(
         parked, wanted = park(view, place, wanted, rng, reach_m=config.distance_m)
     wanted += draw_clutter(randomisation, rng)
     actors = add_traffic(view, place, parked, wanted, rng, reach_m=config.distance_m, target=None)
+    environment = draw_environment(randomisation, rng)
     return Scene(
         camera=view,
         actors=actors,
         place=replace(place, clear_half_width_m=clear_half_width_m(place, actors)),
-        environment=draw_environment(randomisation, rng),
-        response=draw_response(randomisation, rng),
+        environment=environment,
+        response=draw_response(randomisation, environment, rng),
         asset_set=config.asset_set,
         seed=int(rng.integers(2**31)),
     )

@@ -59,6 +59,9 @@ class CameraResponse:
     vignetting: float = 0.1  # loss of light in the corners, 0-1
     jpeg_quality: int = 95
     tone_hardness: float = 0.0  # 0 film's toe and shoulder; 1 a cheap sensor's: white skies, blocked-up blacks
+    exposure_s: float = 0.004  # how long the shutter is open, the labels' instant in its middle
+    speed_mps: float = 0.0  # of the camera along the ground, the way it looks
+    yaw_rate_dps: float = 0.0  # positive turns to the right
 
 
 RAIN_VISIBILITY_M = 1500.0  # in the heaviest rain

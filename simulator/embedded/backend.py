@@ -12,6 +12,7 @@ from simulator.embedded.assets import actor_mesh, support_mesh
 from simulator.embedded.film import develop
 from simulator.embedded.glare import with_glare
 from simulator.embedded.mesh import Lamp, Mesh, join, placed
+from simulator.embedded.motion import Seen, with_motion
 from simulator.embedded.places import Footprint, place_mesh
 from simulator.embedded.rain import with_streaks
 from simulator.embedded.silhouettes import silhouettes
@@ -50,6 +51,10 @@ class EmbeddedBackend:
         traced = trace(world, camera, sky, self.quality, scene.seed)
         whole = silhouettes(world, camera)
         radiance = with_glare(traced.radiance, world, pinhole_of(camera), sky)
+        moving = Seen(traced.depth_m, traced.instance)
+        radiance = with_motion(
+            radiance, moving, camera.intrinsics, scene.response, scene.actors, scene.place, self.device
+        )
         focal_px = camera.intrinsics.fx_px
         if environment.rain > 0:
             radiance = with_streaks(radiance, traced.depth_m, environment.rain, focal_px, scene.seed)
