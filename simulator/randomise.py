@@ -50,6 +50,10 @@ class RandomisationConfig(BaseModel):
     tone_hardness: Range = Field(
         default=(0.0, 0.7), description="Tone curve: 0 film's long shoulder, 1 white skies and blocked-up blacks."
     )
+    chromatic_aberration: Range = Field(
+        default=(-0.003, 0.003),
+        description="Share by which the lens magnifies red more and blue less: 0.003 is 1 px at the corner of 640x192.",
+    )
     speed_mps: Range = Field(default=(0.0, 20.0), description="How fast the camera drives: it blurs what is near.")
     yaw_rate_dps: Range = Field(default=(-10.0, 10.0), description="How fast it turns; mostly near the middle.")
     exposure_s: tuple[PositiveFloat, PositiveFloat] = Field(
@@ -150,6 +154,7 @@ def draw_response(config: RandomisationConfig, environment: Environment, rng: np
         tone_hardness=_uniform(config.tone_hardness, later),
         speed_mps=_uniform(config.speed_mps, later),
         yaw_rate_dps=_peaked(config.yaw_rate_dps, later),
+        chromatic_aberration=_uniform(config.chromatic_aberration, later),
         exposure_s=shortest * (longest / shortest) ** float(later.random() ** (1 / darkness)),
     )
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from simulator.embedded.motion import Seen, flow_px, goes_along, with_motion
-from simulator.embedded.world import start_warp
 from simulator.projection import camera_from_level, pixels_of_camera_points
 from simulator.scene import Actor, CameraResponse, Place
 from tests.embedded_street import CAMERA
@@ -14,11 +13,6 @@ from tests.embedded_street import CAMERA
 LENS = CAMERA.intrinsics  # f = 500 px, axis through (320, 96)
 DRIVING = CameraResponse(speed_mps=20.0, exposure_s=0.01)  # 0.2 m
 NOBODY = np.zeros(0, bool)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def warp() -> None:
-    start_warp()
 
 
 def wall(depth_m: float) -> Seen:

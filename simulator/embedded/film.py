@@ -43,12 +43,16 @@ def develop(radiance: np.ndarray, response: CameraResponse, seed: int) -> np.nda
     return _finished(light, lambda rows: filmic(rows * gain * balance), response, seed)
 
 
-def respond(picture: np.ndarray, response: CameraResponse, seed: int) -> np.ndarray:
+def respond(
+    picture: np.ndarray, response: CameraResponse, seed: int, through: Callable[[np.ndarray], np.ndarray] | None = None
+) -> np.ndarray:
     """picture: (H, W, 3) uint8, sRGB, from a neutral camera -> (H, W, 3) uint8. `seed` draws the noise.
 
-    What that camera has clipped stays white: exposure moves only what is left.
+    What that camera has clipped stays white: exposure moves only what is left. `through` is what comes before the film,
+    from light (H, W, 3) float32, linear, to light.
     """
-    light = _vignetted(_blurred(_linear(picture.astype(np.float32) / 255), response), response)
+    light = _linear(picture.astype(np.float32) / 255)
+    light = _vignetted(_blurred(light if through is None else through(light), response), response)
     gain = np.float32(2.0**response.exposure_ev)
     balance = white_balance_rgb(response.temperature_k)
     return _finished(light, lambda rows: np.clip(rows * gain * balance, 0, 1), response, seed)

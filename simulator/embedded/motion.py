@@ -17,6 +17,7 @@ import warp as wp
 from dataset.schema import Camera
 from simulator.casting import VEHICLE_ASSETS
 from simulator.embedded.kernels.motion import smear
+from simulator.embedded.world import start_warp
 from simulator.road import centre_line_x_m, heading_rad
 from simulator.scene import Actor, CameraResponse, Place
 
@@ -43,13 +44,14 @@ def with_motion(
     place: Place,
     device: str = "cpu",
 ) -> np.ndarray:
-    """light (H, W, 3) float32, linear, as smeared by the camera's motion. Warp must have been started."""
+    """light (H, W, 3) float32, linear, as smeared by the camera's motion."""
     if response.exposure_s <= 0 or (response.speed_mps == 0 and response.yaw_rate_dps == 0):
         return light
     alike = goes_along(actors, place)
     fewer = flow_px(seen, camera, response, alike, LOOKED_AT)
     if np.einsum("ijk,ijk->ij", fewer, fewer).max() < STILL_PX**2:
         return light
+    start_warp()  # another simulator's process has not yet
     flow = flow_px(seen, camera, response, alike)
     furthest = FURTHEST * light.shape[1]
     length = np.sqrt(np.einsum("ijk,ijk->ij", flow, flow))
