@@ -34,8 +34,11 @@ def silhouettes(world: World, camera: SceneCamera, lens: Lens | None = None) -> 
         points = projected_points(world, looked, actor)
         if not len(points):
             continue
-        box = _box_around(points)
-        boxes[actor] = box if lens is None else _box_around(lens.on_film(points_of_edges(world, looked, actor)))
+        box = boxes[actor] = _box_around(points)
+        if lens is not None:
+            if (box[2:] - box[:2]).max() > LONG_EDGE_PX:
+                points = np.concatenate([points, along_edges(world, looked, actor)])
+            boxes[actor] = _box_around(lens.on_film(points))
         faces = world.face_ranges[actor + 1]
         low, high = np.floor(np.clip(box[:2], 0, size)).astype(int), np.ceil(np.clip(box[2:], 0, size)).astype(int)
         if (high > low).all():
@@ -74,21 +77,22 @@ def projected_points(world: World, camera: SceneCamera, actor: int) -> np.ndarra
     return _on_film(view, camera)
 
 
-def points_of_edges(world: World, camera: SceneCamera, actor: int) -> np.ndarray:
-    """`projected_points`, and more along the edges that are long in the picture: a lens bends them."""
+def along_edges(world: World, camera: SceneCamera, actor: int) -> np.ndarray:
+    """(K, 2) px of the film along the actor's edges that are long in the picture: a lens bends them."""
     view, faces = _view(world, camera, actor)
     near = float(NEAR_M)
+    before = view[:, 2] >= near
     ends = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    cut = before[ends[:, 0]] != before[ends[:, 1]]
+    film_px = _on_film(np.where(before[:, None], view, 1.0), camera)
+    long = np.abs(film_px[ends[:, 0]] - film_px[ends[:, 1]]).max(axis=1) > LONG_EDGE_PX
+    ends = ends[cut | (long & before[ends[:, 0]])]
     a, b = view[ends[:, 0]], view[ends[:, 1]]
-    seen = (a[:, 2] >= near) | (b[:, 2] >= near)
-    a, b = a[seen], b[seen]
     deeper = b[:, 2:] - a[:, 2:]
     crossing = a + (near - a[:, 2:]) / np.where(deeper == 0, 1.0, deeper) * (b - a)
     a, b = np.where(a[:, 2:] < near, crossing, a), np.where(b[:, 2:] < near, crossing, b)
-    long = np.linalg.norm(_on_film(b, camera) - _on_film(a, camera), axis=1) > LONG_EDGE_PX
-    along = np.linspace(0, 1, PIECES + 1)[:, None, None]
-    pieces = a[long] + along * (b[long] - a[long])
-    return _on_film(np.concatenate([a, b, pieces.reshape(-1, 3)]), camera)
+    pieces = a + np.linspace(0, 1, PIECES + 1)[:, None, None] * (b - a)
+    return _on_film(pieces.reshape(-1, 3), camera)
 
 
 def _view(world: World, camera: SceneCamera, actor: int) -> tuple[np.ndarray, np.ndarray]:
