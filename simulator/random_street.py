@@ -50,6 +50,12 @@ class RandomStreetConfig(BaseModel):
     map_share: float = Field(default=0.5, ge=0, le=1, description="Share of the streets that lie on `maps`, if any.")
     height_jitter_m: float = Field(default=0.08, ge=0, description="Spread of the camera's height.")
     pitch_jitter_deg: float = Field(default=0.6, ge=0, description="Spread of the camera's pitch.")
+    radial_k1: tuple[float, float] = Field(
+        default=(0.0, 0.0),
+        description="Distortion of the lens, OpenCV's k1: -0.1 bulges mildly, -0.3 is a raw wide angle. Only random "
+        "streets have it: what a re-created one must look like is told by a pinhole. Frames' cameras do not tell it.",
+    )
+    radial_k2: tuple[float, float] = Field(default=(0.0, 0.0), description="And its k2.")
     asset_set: Literal["default", "stand-in"] = Field(
         default="default", description="'stand-in' has other shapes, paints and facades: the demo's 'real' world."
     )
@@ -92,15 +98,18 @@ def random_scene(
         parked, wanted = park(view, place, wanted, rng, reach_m=config.distance_m)
     wanted += draw_clutter(randomisation, rng)
     actors = add_traffic(view, place, parked, wanted, rng, reach_m=config.distance_m, target=None)
-    return Scene(
+    environment = draw_environment(randomisation, rng)
+    scene = Scene(
         camera=view,
         actors=actors,
         place=replace(place, clear_half_width_m=clear_half_width_m(place, actors)),
-        environment=draw_environment(randomisation, rng),
-        response=draw_response(randomisation, rng),
+        environment=environment,
+        response=draw_response(randomisation, environment, rng),
         asset_set=config.asset_set,
         seed=int(rng.integers(2**31)),
     )
+    k1, k2 = (float(rng.uniform(*bounds)) for bounds in (config.radial_k1, config.radial_k2))
+    return replace(scene, camera=replace(view, radial_k1=k1, radial_k2=k2))
 
 
 def _mix(casting: Casting, mix: dict[str, float]) -> tuple[list[str], np.ndarray]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
 from simulator.casting import VEHICLE_ASSETS, Casting, CastingConfig
 from simulator.clutter import CLUTTER_SIZES
@@ -18,6 +18,8 @@ from simulator.traffic import add_traffic, labelled_mix
 
 Range = tuple[float, float]
 PlaceKind = Literal["urban", "suburb", "highway", "country"]
+# Logarithms of exposures lie so many times as densely near the longest as evenly spread ones would.
+LONG_EXPOSURES = {"day": 0.5, "dusk": 1.0, "night": 2.0}
 
 
 class RandomisationConfig(BaseModel):
@@ -45,6 +47,19 @@ class RandomisationConfig(BaseModel):
     blur_px: Range = Field(default=(0.2, 1.5), description="Lens blur, Gaussian sigma.")
     vignetting: Range = Field(default=(0.0, 0.25), description="Loss of light in the corners.")
     jpeg_quality: Range = Field(default=(75, 98), description="Quality of the file's compression.")
+    # Of KITTI's and CamVid's pictures a tenth is burnt out (luma 250 and more); of renders by day 0.1% at 0, 9% at 1.
+    tone_hardness: Range = Field(
+        default=(0.0, 1.0), description="Tone curve: 0 film's long shoulder, 1 white skies and blocked-up blacks."
+    )
+    chromatic_aberration: Range = Field(
+        default=(-0.003, 0.003),
+        description="Share by which the lens magnifies red more and blue less: 0.003 is 1 px at the corner of 640x192.",
+    )
+    speed_mps: Range = Field(default=(0.0, 20.0), description="How fast the camera drives: it blurs what is near.")
+    yaw_rate_dps: Range = Field(default=(-10.0, 10.0), description="How fast it turns; mostly near the middle.")
+    exposure_s: tuple[PositiveFloat, PositiveFloat] = Field(
+        default=(1 / 1000, 1 / 60), description="How long the shutter is open; by day mostly short, at night long."
+    )
     extra_traffic: Range = Field(default=(0, 6), description="Further road users beside those of the real frame.")
     extra_clutter: Range = Field(default=(0, 4), description="Bins, poles, bushes and the like beside the road.")
     traffic_mix: dict[str, float] = Field(
@@ -70,7 +85,8 @@ def randomise(
     rng: np.random.Generator,
 ) -> Scene:
     """The scene on another street, with other light, weather, camera response and further traffic."""
-    environment, response = draw_environment(config, rng), draw_response(config, rng)
+    environment = draw_environment(config, rng)
+    response = draw_response(config, environment, rng)
     place = place_for(scene.actors, _choice(config.places, rng), rng)
     pairs, shares = labelled_mix(Casting(categories, casting), config.traffic_mix)
     count = int(rng.integers(int(config.extra_traffic[0]), int(config.extra_traffic[1]) + 1)) if pairs else 0
@@ -119,8 +135,8 @@ def draw_environment(config: RandomisationConfig, rng: np.random.Generator) -> E
     )
 
 
-def draw_response(config: RandomisationConfig, rng: np.random.Generator) -> CameraResponse:
-    return CameraResponse(
+def draw_response(config: RandomisationConfig, environment: Environment, rng: np.random.Generator) -> CameraResponse:
+    response = CameraResponse(
         exposure_ev=_uniform(config.exposure_ev, rng),
         contrast=_uniform(config.contrast, rng),
         saturation=_uniform(config.saturation, rng),
@@ -129,6 +145,18 @@ def draw_response(config: RandomisationConfig, rng: np.random.Generator) -> Came
         blur_px=_uniform(config.blur_px, rng),
         vignetting=_uniform(config.vignetting, rng),
         jpeg_quality=round(_uniform(config.jpeg_quality, rng)),
+    )
+    # A stream of its own for what came later: what else is drawn for a seed stays what it was.
+    later = rng.spawn(1)[0]
+    darkness = LONG_EXPOSURES[environment.time_of_day]
+    shortest, longest = config.exposure_s
+    return replace(
+        response,
+        tone_hardness=_uniform(config.tone_hardness, later),
+        speed_mps=_uniform(config.speed_mps, later),
+        yaw_rate_dps=_peaked(config.yaw_rate_dps, later),
+        chromatic_aberration=_uniform(config.chromatic_aberration, later),
+        exposure_s=shortest * (longest / shortest) ** float(later.random() ** (1 / darkness)),
     )
 
 
@@ -185,6 +213,11 @@ def clear_half_width_m(place: Place, actors: Sequence[Actor]) -> float:
 
 def _uniform(bounds: tuple[float, ...], rng: np.random.Generator) -> float:
     return float(rng.uniform(bounds[0], bounds[1]))
+
+
+def _peaked(bounds: Range, rng: np.random.Generator) -> float:
+    """Within the bounds, mostly near their middle."""
+    return float(np.mean([_uniform(bounds, rng), _uniform(bounds, rng)]))
 
 
 def _choice(shares: dict, rng: np.random.Generator):

@@ -39,11 +39,13 @@ class Actor:
 
 @dataclass(frozen=True)
 class SceneCamera:
-    """The camera that takes the picture: intrinsics, size and pose."""
+    """The camera that takes the picture: intrinsics, size, pose, and how its lens distorts (0: a pinhole)."""
 
     intrinsics: Camera
     width_px: int
     height_px: int
+    radial_k1: float = 0.0  # Brown and Conrady's, as OpenCV has it; below 0 the picture bulges (barrel)
+    radial_k2: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,11 @@ class CameraResponse:
     blur_px: float = 0.4  # Gaussian sigma
     vignetting: float = 0.1  # loss of light in the corners, 0-1
     jpeg_quality: int = 95
+    tone_hardness: float = 0.0  # 0 film's toe and shoulder; 1 a cheap sensor's: white skies, blocked-up blacks
+    exposure_s: float = 0.004  # how long the shutter is open, the labels' instant in its middle
+    speed_mps: float = 0.0  # of the camera along the ground, the way it looks
+    yaw_rate_dps: float = 0.0  # positive turns to the right
+    chromatic_aberration: float = 0.0  # red is magnified by this share about the axis, blue made smaller by as much
 
 
 RAIN_VISIBILITY_M = 1500.0  # in the heaviest rain
@@ -173,7 +180,7 @@ class Scene:
         camera = raw["camera"]
         request = raw["request"]
         return Scene(
-            camera=SceneCamera(Camera(**camera["intrinsics"]), camera["width_px"], camera["height_px"]),
+            camera=SceneCamera(**camera | {"intrinsics": Camera(**camera["intrinsics"])}),
             actors=tuple(Actor(**a | {"dimensions_hwl_m": tuple(a["dimensions_hwl_m"])}) for a in raw["actors"]),
             place=_place(raw["place"]),
             environment=Environment(**raw["environment"]),

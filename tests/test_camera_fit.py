@@ -78,6 +78,7 @@ def test_pictures_of_other_streets_give_them_back_too():
     others = fit_response(elsewhere, [light(i) for i in range(10)], (94, 96))
     assert near(others.response, SETTINGS[0], 1.0)
     assert all(low <= getattr(others.response, name) <= high for name, (low, high) in others.ranges.items())
+    assert others.ranges["tone_hardness"] == (0.0, 0.0)  # contrast was found without: a harder curve would add to it
 
 
 def test_what_varies_between_the_pictures_is_drawn_from_a_wider_range():

@@ -185,6 +185,23 @@ def test_a_target_that_carla_has_not_is_not_recreatable(client, port):
         run(client, shown, port, scene)
 
 
+def test_its_camera_moves_as_ours_and_the_labels_stay(client, port, picture):
+    """At 20 m/s and 1/60 s a thing at 5.5 m, 3.1 m to the right, moves by 361 * 0.33 * 3.1 / 5.5^2 = 12 px."""
+    still, _ = picture
+    response = replace(SCENE.response, speed_mps=20.0, exposure_s=1 / 60)
+    moving, _ = run(client, shown, port, replace(SCENE, response=response))
+    assert np.array_equal(moving.instance, still.instance)
+    near, ahead = still.instance == 3, still.instance == 2  # beside the camera's lane, and going along in it
+    change = np.abs(moving.rgb.astype(int) - still.rgb).mean(axis=2)
+    assert change[near].mean() > 3 * change[ahead].mean()
+
+
+def test_a_distorting_lens_is_refused_and_not_left_out(client, port):
+    bent = replace(SCENE, camera=replace(CAMERA, radial_k1=-0.1))
+    with pytest.raises(NotRecreatable, match="radial_k1"):
+        run(client, shown, port, bent)
+
+
 def test_depth_of_the_sky_is_infinite_and_of_the_target_its_distance(picture):
     render, _ = picture
     assert np.isinf(render.depth_m[0]).any()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simulator.embedded.film import develop, metered_gain, white_balance_rgb
+from simulator.embedded.film import develop, filmic, hardened, metered_gain, respond, white_balance_rgb
 from simulator.scene import CameraResponse
 
 PLAIN = CameraResponse(noise_sigma=0.0, blur_px=0.0, vignetting=0.0, jpeg_quality=100)
@@ -95,3 +95,32 @@ def test_low_jpeg_quality_leaves_blocks():
     light = grey() * rng.uniform(0.5, 1.5, (96, 128, 1)).astype(np.float32)
     best, worst = (develop(light, replace(PLAIN, jpeg_quality=q), 0).astype(float) for q in (100, 10))
     assert np.abs(best - worst).mean() > 3
+
+
+def curve(light: list[float], hardness: float) -> np.ndarray:
+    """The tones of greys (linear)."""
+    return hardened(filmic(np.repeat(np.array(light, np.float32)[:, None], 3, axis=1)), hardness)[:, 1]
+
+
+def test_a_hard_tone_curve_keeps_mid_grey_blows_out_a_sky_and_blocks_up_blacks():
+    """By hand: film's x is 0.85 of the light; the hard curve rises from 0.025 through film's 0.2207 at x = 0.153."""
+    grey, sky, shadow = curve([0.18, 0.8, 0.03], 0.0)
+    assert (grey, sky, shadow) == pytest.approx((0.2207, 0.7094, 0.0153), abs=2e-4)
+    assert curve([0.18, 0.8, 0.03, 0.1], 1.0) == pytest.approx(
+        [0.2207, 1.0, 0.2207 / 0.128 * 0.0005, 0.2207 / 0.128 * 0.06], abs=1e-3
+    )
+    assert curve([0.8], 0.5) == pytest.approx((sky + 1) / 2, abs=1e-3)
+
+
+def test_a_hard_tone_curve_clips_pictures_of_other_simulators_alike():
+    """A toned picture is hardened as its light would have been: where neither channel mixing nor JPEG matter."""
+    light = np.repeat(np.linspace(0.02, 1.2, 128, dtype=np.float32)[None, :, None], 96, axis=0) * np.ones(3)
+    toned = filmic(light)
+    picture = (255 * np.where(toned > 0.0031308, 1.055 * toned ** (1 / 2.4) - 0.055, 12.92 * toned) + 0.5).astype(
+        np.uint8
+    )
+    shown = respond(picture, replace(PLAIN, tone_hardness=1.0), 0)[48, :, 1]
+    x = 0.85 * light[48, :, 1]
+    assert (shown[x > 0.025 + 0.128 / 0.2207 + 0.02] >= 253).all()
+    assert (shown[x < 0.023] <= 6).all()
+    assert respond(picture, PLAIN, 0)[48, -1, 1] < 245

@@ -3,6 +3,9 @@
 Fitted by synthesis: light that was traced once is developed again and again, and each setting is moved until its
 measure is on average the renders' as it is the real pictures'. What scenes do to a measure is thus in both and falls
 out. The real pictures' further spread, beyond the renders', becomes the range of the setting's random draws.
+
+Contrast and exposure are found under film's tone curve, so that `tone_hardness` is written as 0. Motion, fringes and
+vignetting are not fitted: their ranges stay what they are (the sharpest edges, which tell the blur, hardly move).
 """
 
 from collections.abc import Callable, Sequence
@@ -83,7 +86,7 @@ def fit_response(
             moved = max(moved, abs(value - before) / knob.least_half)
         if moved < NEAR_ENOUGH:
             break
-    ranges = {"jpeg_quality": (float(quality[0]), float(quality[1]))}
+    ranges = {"jpeg_quality": (float(quality[0]), float(quality[1])), "tone_hardness": (0.0, 0.0)}
     reached = {}
     for knob in KNOBS:
         render = _measured(knob, light, response)

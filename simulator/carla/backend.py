@@ -26,6 +26,7 @@ from simulator.carla.troupe import Troupe
 from simulator.carla.unreal import Anchor, Transform
 from simulator.carla.weather import weather_of
 from simulator.embedded.film import respond
+from simulator.embedded.lens import with_fringes
 from simulator.recreate import NotRecreatable
 from simulator.scene import Scene
 
@@ -115,6 +116,10 @@ class CarlaBackend:
         """The scene with CARLA's models on the map's ground, without what cannot be shown; models; where."""
         if scene.environment.snow > 0:
             raise NotRecreatable("CARLA has no snow: leave it out of simulator.randomisation.weather")
+        if scene.camera.radial_k1 or scene.camera.radial_k2:
+            raise NotRecreatable(
+                "CARLA's cameras are pinholes here: leave simulator.street.radial_k1 and radial_k2 at 0"
+            )
         target = None if scene.request is None else scene.request.actor_index
         config = self.config
         try:
@@ -181,11 +186,13 @@ class CarlaBackend:
                 f"{ours.sum()} pixels that show the scene's actors",
                 "images disagree",
             )
+        depth_m = depth_m_of(optics.cut(images["depth"]), tags)
+        picture = optics.cut_color(rgb_of(images["rgb"]))
         return Render(
-            rgb=respond(optics.cut_color(rgb_of(images["rgb"])), shown.response, shown.seed),
+            rgb=respond(picture, shown.response, shown.seed, lambda light: _moved(light, depth_m, instance, shown)),
             instance=instance,
             semantic=np.ascontiguousarray(tags),
-            depth_m=depth_m_of(optics.cut(images["depth"]), tags),
+            depth_m=depth_m,
             silhouettes=alone.silhouettes(),
             scene=shown,
         )
@@ -223,6 +230,15 @@ def _camera_pose(anchor: Anchor, scene: Scene) -> Transform:
     return Transform(
         anchor.x_m, anchor.y_m, anchor.z_m + given.height_m, pitch_deg=-given.pitch_deg, yaw_deg=anchor.yaw_deg
     )
+
+
+def _moved(light: np.ndarray, depth_m: np.ndarray, instance: np.ndarray, shown: Scene) -> np.ndarray:
+    """light (H, W, 3) under the response's motion and fringes, as the embedded simulator's."""
+    from simulator.embedded.motion import Seen, with_motion  # Warp is loaded where something moves
+
+    response, given = shown.response, shown.camera.intrinsics
+    light = with_motion(light, Seen(depth_m, instance), given, response, shown.actors, shown.place)
+    return with_fringes(light, response.chromatic_aberration, (given.cx_px, given.cy_px))
 
 
 def _cut(optics: Optics, ids: Ids) -> Ids:

@@ -11,14 +11,16 @@ from simulator.backend import Render
 from simulator.embedded.assets import actor_mesh, support_mesh
 from simulator.embedded.film import develop
 from simulator.embedded.glare import with_glare
+from simulator.embedded.lens import lens_of, with_fringes
 from simulator.embedded.mesh import Lamp, Mesh, join, placed
+from simulator.embedded.motion import Seen, with_motion
 from simulator.embedded.places import Footprint, place_mesh
 from simulator.embedded.rain import with_streaks
 from simulator.embedded.silhouettes import silhouettes
 from simulator.embedded.sky import LAMPS_ON_BELOW_DEG, sky_of
 from simulator.embedded.snow import with_flakes
 from simulator.embedded.town_street import town_street
-from simulator.embedded.tracer import Quality, pinhole_of, trace
+from simulator.embedded.tracer import Labels, Quality, Traced, pinhole_of, trace
 from simulator.embedded.world import Pose, World, build_world, start_warp
 from simulator.scene import Actor, Scene, SceneCamera
 
@@ -45,23 +47,35 @@ class EmbeddedBackend:
         if min(camera.width_px, camera.height_px) < SMALLEST_PX:
             size = f"{camera.width_px}x{camera.height_px}"
             raise InputError(f"scene {scene.scene_id}", f"a picture of {size} px", f"ask for {SMALLEST_PX} px at least")
+        lens = lens_of(camera)
+        looked = camera if lens is None else lens.pinhole
         world = self.build(scene)
         sky = sky_of(environment, scene.place.seed)
-        traced = trace(world, camera, sky, self.quality, scene.seed)
-        whole = silhouettes(world, camera)
-        radiance = with_glare(traced.radiance, world, pinhole_of(camera), sky)
-        focal_px = camera.intrinsics.fx_px
+        traced = trace(world, looked, sky, self.quality, scene.seed)
+        whole = silhouettes(world, camera, lens)
+        radiance = with_glare(traced.radiance, world, pinhole_of(looked), sky)
+        radiance = self._with_motion(radiance, traced, looked, scene)
+        labels = Labels(traced.instance, traced.semantic, traced.depth_m)
+        if lens is not None:
+            radiance = lens.shown_light(radiance)
+            labels = Labels(*map(lens.shown, (labels.instance, labels.semantic, labels.depth_m)))
+        given = camera.intrinsics
         if environment.rain > 0:
-            radiance = with_streaks(radiance, traced.depth_m, environment.rain, focal_px, scene.seed)
+            radiance = with_streaks(radiance, labels.depth_m, environment.rain, given.fx_px, scene.seed)
         if environment.snow > 0:
-            radiance = with_flakes(radiance, traced.depth_m, environment.snow, focal_px, scene.seed)
+            radiance = with_flakes(radiance, labels.depth_m, environment.snow, given.fx_px, scene.seed)
+        radiance = with_fringes(radiance, scene.response.chromatic_aberration, (given.cx_px, given.cy_px))
         return Render(
             rgb=develop(radiance, scene.response, scene.seed),
-            instance=traced.instance,
-            semantic=traced.semantic,
-            depth_m=traced.depth_m,
+            instance=labels.instance,
+            semantic=labels.semantic,
+            depth_m=labels.depth_m,
             silhouettes=whole,
         )
+
+    def _with_motion(self, radiance: np.ndarray, traced: Traced, looked: SceneCamera, scene: Scene) -> np.ndarray:
+        seen = Seen(traced.depth_m, traced.instance)
+        return with_motion(radiance, seen, looked.intrinsics, scene.response, scene.actors, scene.place, self.device)
 
     def build(self, scene: Scene) -> World:
         """The street and its actors as one ray-traced world."""

@@ -2,7 +2,8 @@
 
 In this order, as in a camera: blur of the lens with a little veiling glare, vignetting, metering and exposure, white
 balance, tone curve, sRGB, contrast and saturation, sensor noise, eight bits, a JPEG round trip. `develop` starts from
-light; `respond` from a picture that another simulator's camera has metered and toned already.
+light; `respond` from a picture that another simulator's camera has metered and toned already. What needs to know where
+things are comes before: distortion and fringes (lens.py), motion (motion.py).
 """
 
 import io
@@ -26,6 +27,10 @@ CROSSTALK = np.array([[0.93, 0.035, 0.035], [0.035, 0.93, 0.035], [0.035, 0.035,
 # Noise of a channel: this much of its own and that much of the sum of all, which makes variance 1, of it 0.64 grey.
 OWN_GRAIN, COMMON_GRAIN = 0.6, 0.303
 BAND_ROWS = 16  # worked on at a time from the tone curve on: what is between stays in the processor's cache
+# The hardest tone curve: nothing below BLACK, then straight through mid grey up to white (BLACK of the x of `filmic`).
+BLACK = 0.025
+FILMIC = (2.51, 0.03, 2.43, 0.59, 0.14)  # Narkowicz (2015): x (a x + b) / (x (c x + d) + e)
+FILM_SPEED = 0.85
 GLARE_SHARE = 0.035  # of the light, scattered in the lens
 GLARE_SIGMA = 0.012  # of the picture's width
 
@@ -38,12 +43,16 @@ def develop(radiance: np.ndarray, response: CameraResponse, seed: int) -> np.nda
     return _finished(light, lambda rows: filmic(rows * gain * balance), response, seed)
 
 
-def respond(picture: np.ndarray, response: CameraResponse, seed: int) -> np.ndarray:
+def respond(
+    picture: np.ndarray, response: CameraResponse, seed: int, through: Callable[[np.ndarray], np.ndarray] | None = None
+) -> np.ndarray:
     """picture: (H, W, 3) uint8, sRGB, from a neutral camera -> (H, W, 3) uint8. `seed` draws the noise.
 
-    What that camera has clipped stays white: exposure moves only what is left.
+    What that camera has clipped stays white: exposure moves only what is left. `through` is what comes before the film,
+    from light (H, W, 3) float32, linear, to light.
     """
-    light = _vignetted(_blurred(_linear(picture.astype(np.float32) / 255), response), response)
+    light = _linear(picture.astype(np.float32) / 255)
+    light = _vignetted(_blurred(light if through is None else through(light), response), response)
     gain = np.float32(2.0**response.exposure_ev)
     balance = white_balance_rgb(response.temperature_k)
     return _finished(light, lambda rows: np.clip(rows * gain * balance, 0, 1), response, seed)
@@ -57,7 +66,8 @@ def _finished(
     finished = np.empty(light.shape, np.uint8)
     for top in range(0, len(light), BAND_ROWS):
         rows = slice(top, top + BAND_ROWS)
-        picture = (_srgb(toned(light[rows])) - 0.45) * np.float32(response.contrast) + 0.45
+        tones = hardened(toned(light[rows]), response.tone_hardness)
+        picture = (_srgb(tones) - 0.45) * np.float32(response.contrast) + 0.45
         grey = picture @ np.array([0.299, 0.587, 0.114], np.float32)
         picture = grey[..., None] + (picture - grey[..., None]) * np.float32(response.saturation)
         picture = _with_noise(picture, response.noise_sigma, rng)
@@ -100,8 +110,31 @@ def _black_body_rgb(temperature_k: float) -> np.ndarray:
 
 def filmic(light: np.ndarray) -> np.ndarray:
     """Tone curve with a toe and a long shoulder, 0-1: the rational fit to ACES of Narkowicz (2015)."""
-    x = light @ CROSSTALK * np.float32(0.85)
-    return np.clip(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0, 1)
+    a, b, c, d, e = FILMIC
+    x = light @ CROSSTALK * np.float32(FILM_SPEED)
+    return np.clip(x * (a * x + b) / (x * (c * x + d) + e), 0, 1)
+
+
+def hardened(tones: np.ndarray, hardness: float) -> np.ndarray:
+    """Filmic tones (linear, 0-1) on the way to those of a sensor that clips at both ends; mid grey stays.
+
+    The light is what `filmic` made them of, so that another simulator's pictures can be hardened, too.
+    """
+    if hardness <= 0:
+        return tones
+    straight = (_before_filmic(tones) - BLACK) * (_filmic_of(MID_GREY) / (FILM_SPEED * MID_GREY - BLACK))
+    return tones + np.float32(hardness) * (np.clip(straight, 0, 1).astype(np.float32) - tones)
+
+
+def _filmic_of(grey: float) -> float:
+    return float(filmic(np.full(3, grey))[1])
+
+
+def _before_filmic(tones: np.ndarray) -> np.ndarray:
+    """The curve's x: the root above 0 of (a - c y) x^2 + (b - d y) x - e y = 0."""
+    a, b, c, d, e = FILMIC
+    square, linear = a - c * tones, b - d * tones
+    return (np.sqrt(linear * linear + 4 * e * square * tones) - linear) / (2 * square)
 
 
 def _srgb(linear: np.ndarray) -> np.ndarray:

@@ -1,0 +1,63 @@
+"""How the camera's response is drawn, and that scenes of before it had motion, fringes and other lenses still load."""
+
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from dataset.schema import Camera
+from simulator.randomise import RandomisationConfig, draw_response
+from simulator.scene import CameraResponse, Environment, Scene, SceneCamera
+
+FIRST = ("exposure_ev", "contrast", "saturation", "temperature_k", "noise_sigma", "blur_px", "vignetting")
+DAY, NIGHT = Environment(40.0), Environment(-20.0)
+
+
+def test_what_came_later_moves_no_older_draw():
+    """Eight numbers are drawn as ever, in the order of the fields; the ninth of the stream is the next thing's."""
+    config = RandomisationConfig()
+    rng, by_hand = np.random.default_rng(7), np.random.default_rng(7)
+    drawn = draw_response(config, DAY, rng)
+    old = [float(by_hand.uniform(*getattr(config, name))) for name in FIRST]
+    assert [getattr(drawn, name) for name in FIRST] == old
+    assert drawn.jpeg_quality == round(by_hand.uniform(*config.jpeg_quality))
+    assert rng.random() == by_hand.random()
+
+
+def test_same_seed_draws_the_same_and_every_setting_varies():
+    config = RandomisationConfig()
+    first, again = (draw_response(config, DAY, np.random.default_rng(7)) for _ in range(2))
+    other = draw_response(config, DAY, np.random.default_rng(8))
+    assert first == again
+    assert all(value != getattr(other, name) for name, value in asdict(first).items() if name != "jpeg_quality")
+
+
+def test_exposures_are_mostly_short_by_day_and_long_at_night():
+    """Half of the days' lie below 1/1000 * (1000/60)^0.25 = 1/495 s, half of the nights' above that ^0.71, 1/137 s."""
+    rng = np.random.default_rng(0)
+    day, night = (
+        np.array([draw_response(RandomisationConfig(), hour, rng).exposure_s for _ in range(2000)])
+        for hour in (DAY, NIGHT)
+    )
+    for drawn in (day, night):
+        assert drawn.min() >= 1 / 1000 and drawn.max() <= 1 / 60
+    assert np.median(day) == pytest.approx(1 / 495, rel=0.06)
+    assert np.median(night) == pytest.approx(1 / 137, rel=0.06)
+
+
+def test_an_exposure_of_no_time_is_refused():
+    with pytest.raises(ValidationError, match="greater than 0"):
+        RandomisationConfig(exposure_s=(0.0, 0.01))
+
+
+def test_a_scene_saved_without_the_newer_settings_loads_as_a_neutral_one():
+    camera = SceneCamera(Camera(480.0, 480.0, 320.0, 96.0), 640, 192)
+    scene = Scene(camera, response=CameraResponse(exposure_ev=0.4))
+    raw = json.loads(scene.to_json())
+    raw["response"] = {name: raw["response"][name] for name in (*FIRST, "jpeg_quality")}
+    raw["camera"] = {name: raw["camera"][name] for name in ("intrinsics", "width_px", "height_px")}
+    assert Scene.from_json(json.dumps(raw)) == scene
+    moving = replace(scene, response=replace(scene.response, speed_mps=9.0, tone_hardness=0.3))
+    assert Scene.from_json(moving.to_json()) == moving
