@@ -1,6 +1,7 @@
 """A building site: collects the parts of a place by material, so that thousands of boxes become a few arrays."""
 
 from collections import defaultdict
+from copy import copy
 from functools import lru_cache
 
 import numpy as np
@@ -28,6 +29,12 @@ class Site:
         self._lamps: list[Lamp] = []
         self._street_light = STREET_LIGHTS[int(rng.spawn(1)[0].integers(len(STREET_LIGHTS)))]
 
+    def along(self, road: Road) -> "Site":
+        """The same site seen from another road: what is built there is part of this one."""
+        other = copy(self)
+        other.road = road
+        return other
+
     def add(self, shape: Shape, material: Material, tag: int) -> None:
         """A shape in the world frame."""
         self._shapes.append((shape, material, tag))
@@ -42,6 +49,17 @@ class Site:
     def panels(self, frame: "Frame", corners_m, material: Material, tag: int) -> None:
         """Quadrilaterals (N, 4, 3) in a local frame."""
         self._panels[material, tag].append(frame.world(np.asarray(corners_m, float).reshape(-1, 4, 3)))
+
+    def add_model(self, mesh: Mesh, frame: "Frame", lift_m: float = 0.0) -> None:
+        """An asset of a known size, in a local frame."""
+        shading = np.zeros(len(mesh.faces), bool) if mesh.smooth is None else mesh.smooth
+        vertices = frame.world(mesh.vertices_m.astype(float)) + [0, 0, lift_m]
+        for index, material in enumerate(mesh.materials):
+            for smooth in (False, True):
+                chosen = (mesh.material == index) & (shading == smooth)
+                if chosen.any():
+                    tag = int(mesh.tag[chosen][0])
+                    self.add(Shape(vertices, mesh.faces, smooth).part(chosen), material, tag)
 
     def plant(self, kind: str, xy_m, height_m: float, spread_m: float) -> None:
         """A tree or bush. Those near the camera are more detailed."""
