@@ -74,7 +74,9 @@ def boundary(
         return
     t = side * (distance_m + push)
     at = road.point_m(s, t)
-    for xy, along, ok in zip(at, s, site.clear.free(at, 1.1), strict=True):
+    free = site.clear.free(at, 1.1)
+    beside = np.append(free[1:], False) | np.insert(free[:-1], 0, False)
+    for xy, along, ok in zip(at, s, free & beside, strict=True):  # a single piece would be a block of green
         if not ok:
             continue
         frame = Frame(xy, float(road.yaw_rad(along)))
@@ -148,7 +150,7 @@ def gantry(site: Site, s: float, distance_m: float) -> None:
     left, right = site.settle(s, -distance_m, 0.5), site.settle(s, distance_m, 0.5)
     if left is None or right is None:
         return
-    if not site.clear.free(site.road.point_m(s, np.linspace(left, right, 24)), 0.5).all():
+    if not site.clear.free_overhead(site.road.point_m(s, np.linspace(left, right, 24)), 0.5, 6.0).all():
         return
     frame = Frame(site.road.point_m(s, (left + right) / 2), float(site.road.yaw_rad(s)))
     span = right - left
@@ -157,9 +159,3 @@ def gantry(site: Site, s: float, distance_m: float) -> None:
     site.boxes(frame, [(0, 0, 7.1), (0, 0, 6.3)], (0.3, span, 0.16), m.GALVANISED, POLE)
     y = np.arange(-span / 2, span / 2, 1.2)
     site.boxes(frame, np.stack([np.zeros(len(y)), y, np.full(len(y), 6.7)], 1), (0.08, 0.08, 0.8), m.GALVANISED, POLE)
-
-
-def wooden_pole(site: Site, s: float, t: float) -> None:
-    frame = Frame(site.road.point_m(s, t), float(site.road.yaw_rad(s)))
-    wood = Material(m.srgb(92, 76, 62), 1.0)
-    site.boxes(frame, [(0, 0, 4.0), (0, 0, 7.4)], [(0.2, 0.2, 8.0), (0.12, 1.8, 0.12)], wood, POLE)
