@@ -46,7 +46,10 @@ def urban(site: Site) -> None:
             s += width
     for index, s in enumerate(np.arange(-8, 170, 24.0)):
         site.street_lamp(float(s), -1 if index % 2 else 1, road.half_m + 0.9, 7.5)
-    roadside.avenue(site, road.half_m + 1.6, float(rng.uniform(9, 20)), 0.75)
+    if rng.uniform() < 0.35:
+        roadside.overhanging_trees(site, road.half_m + 1.1, float(rng.uniform(8, 13)), 0.85)
+    else:
+        roadside.avenue(site, road.half_m + 1.6, float(rng.uniform(9, 20)), 0.75)
     roadside.street_clutter(site, road.half_m + 1.0, 12)
     ground.skyline(site, 26, 240, 420, 60.0)
     ground.hills(

@@ -4,6 +4,7 @@ import numpy as np
 
 from simulator.embedded.assets import materials as m
 from simulator.embedded.assets.shapes import FENCE, GUARD_RAIL, POLE, STATIC, TERRAIN, VEGETATION, WALL
+from simulator.embedded.assets.vegetation import CROWN_FROM
 from simulator.embedded.mesh import PATTERNS, Material
 from simulator.embedded.places.road import GROUND_M
 from simulator.embedded.places.site import Frame, Site
@@ -23,6 +24,21 @@ def avenue(site: Site, distance_m: float, every_m: float, share: float) -> None:
         for s in np.arange(-10, 170, every_m):
             if site.rng.uniform() < share:
                 tree_at(site, float(s), side * distance_m, height * float(site.rng.uniform(0.8, 1.2)))
+
+
+def overhanging_trees(site: Site, distance_m: float, every_m: float, share: float) -> None:
+    """A row of old trees along the kerbs whose crowns reach over the road and shade it, high above traffic."""
+    rng = site.rng
+    height, spread = float(rng.uniform(12.5, 15.5)), float(rng.uniform(6.0, 8.5))
+    for side in (-1, 1):
+        s = np.arange(float(rng.uniform(-12, -6)), 150, every_m)
+        trunk = site.road.point_m(s, side * distance_m)
+        tall = height * rng.uniform(0.94, 1.1, len(s))
+        ok = site.clear.free(trunk, 0.45) & (rng.uniform(size=len(s)) < share)
+        for xy, high in zip(trunk[ok], tall[ok], strict=True):
+            if site.clear.free_overhead(xy, spread / 2, 0.9 * CROWN_FROM * high):
+                site.plant("street tree", xy, float(high), spread)
+                site.clear.take(xy[None], 0.3)
 
 
 def street_clutter(site: Site, distance_m: float, count: int) -> None:

@@ -14,6 +14,13 @@ from simulator.embedded.places.clearance import Clearance
 from simulator.embedded.places.road import Road
 
 STREET_LIGHTS = ((1.0, 0.74, 0.42), (1.0, 0.86, 0.66), (0.92, 0.96, 1.0))  # sodium vapour, warm and cold LEDs
+WINTER = 0.15  # share of the places whose trees have no leaves
+PLANTS = {
+    "tree": vegetation.tree,
+    "street tree": vegetation.street_tree,
+    "bare tree": vegetation.bare_tree,
+    "bush": vegetation.bush,
+}
 LAMP_HEAD = Material((0.8, 0.78, 0.7), 0.4, emission=7.0)
 
 
@@ -27,6 +34,7 @@ class Site:
         self._shapes: list[tuple[Shape, Material, int]] = []
         self._plants: dict[tuple[str, int, int], list[tuple]] = defaultdict(list)
         self._lamps: list[Lamp] = []
+        self.winter = bool(rng.spawn(1)[0].uniform() < WINTER)
         self._street_light = STREET_LIGHTS[int(rng.spawn(1)[0].integers(len(STREET_LIGHTS)))]
 
     def along(self, road: Road) -> "Site":
@@ -62,9 +70,11 @@ class Site:
                     self.add(Shape(vertices, mesh.faces, smooth).part(chosen), material, tag)
 
     def plant(self, kind: str, xy_m, height_m: float, spread_m: float) -> None:
-        """A tree or bush. Those near the camera are more detailed."""
-        detail = 2 if kind == "tree" and np.hypot(*xy_m) < 24 else 1
+        """A 'tree', 'street tree' or 'bush'. Those near the camera are more detailed; in winter most trees are bare."""
+        detail = 2 if kind != "bush" and np.hypot(*xy_m) < 24 else 1
         variant = int(self.rng.integers(5))
+        if self.winter and kind != "bush" and variant:
+            kind = "bare tree"
         self._plants[kind, variant, detail].append((*xy_m, spread_m, height_m, float(self.rng.uniform(0, 2 * np.pi))))
 
     def settle(self, s: float, t: float, radius_m: float, pushes_m=(0, 1, 2, 4, 6, 9, 12)) -> float | None:
@@ -125,9 +135,8 @@ class Frame:
 @lru_cache(maxsize=64)
 def _plant_template(kind: str, variant: int, detail: int, asset_set: str) -> list[tuple[Shape, Material, int]]:
     """A plant of unit height within a circle of unit diameter, split by material and shading."""
-    size = (8.0, 6.0, 6.0) if kind == "tree" else (1.2, 1.6, 1.6)
-    make = vegetation.tree if kind == "tree" else vegetation.bush
-    mesh = fitted(make(variant, asset_set, size, detail), (1.0, 1.0, 1.0))
+    size = (1.2, 1.6, 1.6) if kind == "bush" else (8.0, 6.0, 6.0)
+    mesh = fitted(PLANTS[kind](variant, asset_set, size, detail), (1.0, 1.0, 1.0))
     vertices = mesh.vertices_m.astype(float)
     vertices[:, :2] /= 2 * np.linalg.norm(vertices[:, :2], axis=1).max()
     shading = np.zeros(len(mesh.faces), bool) if mesh.smooth is None else mesh.smooth
