@@ -160,8 +160,9 @@ def draw_place(kind: PlaceKind, rng: np.random.Generator, *, own_lane: int | Non
         lane_count=lane_count,
         lane_width_m=width,
         camera_offset_m=float(offset),
-        # That nothing hides an actor is ensured for each by itself: a wide strip would only empty the pavements.
-        clear_half_width_m=lane_count * width / 2,
+        # To the right kerb. That nothing hides an actor is ensured for each by itself: a wider strip would only empty
+        # the pavements.
+        clear_half_width_m=max(lane_count * width / 2 - float(offset), 1.2),
         clear_depth_m=40.0,
         seed=int(rng.integers(2**31)),
         crossing_m=_uniform(CROSSING_M, rng) if kind == "junction" else Place.crossing_m,

@@ -34,7 +34,7 @@ class Clearance:
         self._square = np.maximum((self._end**2).sum(1), 1e-6)
         self._taken = np.zeros((0, 3))
 
-    def take(self, points_m: np.ndarray, radius_m: float) -> None:
+    def take(self, points_m: np.ndarray, radius_m: np.ndarray | float) -> None:
         """Circles (..., 2) that scenery has been built on: nothing else may stand there, or over it."""
         points = points_m.reshape(-1, 2)
         self._taken = np.concatenate([self._taken, np.column_stack([points, np.full(len(points), radius_m)])])
@@ -45,25 +45,31 @@ class Clearance:
         grown = np.asarray(radius_m) + MARGIN_M
         ok = (np.abs(x) > self.half_width_m + grown) | (y < -BEHIND_M - grown) | (y > self.depth_m + grown)
         if len(self._taken):
-            away = np.hypot(x[..., None] - self._taken[:, 0], y[..., None] - self._taken[:, 1])
-            ok &= (away > self._taken[:, 2] + grown[..., None]).all(-1)
-        return ok & self._seen_past(points_m, grown, np.ones(len(self._end), bool))
+            ok &= self.untaken(points_m, grown)
+        return ok & _seen_past(points_m, grown, self._end, self._square, self._radius)
+
+    def untaken(self, points_m: np.ndarray, radius_m: np.ndarray | float) -> np.ndarray:
+        """Whether circles overlap nothing that was taken."""
+        away = np.hypot(points_m[..., :1] - self._taken[:, 0], points_m[..., 1:] - self._taken[:, 1])
+        return (away > self._taken[:, 2] + np.asarray(radius_m)[..., None]).all(-1)
 
     def free_overhead(self, points_m: np.ndarray, radius_m: np.ndarray | float, underside_m: float) -> np.ndarray:
         """Whether what hangs `underside_m` over circles hides nothing: the road below may be kept clear, and used."""
         if underside_m < OVERHEAD_M:
             return self.free(points_m, radius_m)
-        return self._seen_past(points_m, np.asarray(radius_m) + MARGIN_M, self._top > underside_m - MARGIN_M)
+        tall = self._top > underside_m - MARGIN_M
+        grown = np.asarray(radius_m) + MARGIN_M
+        return _seen_past(points_m, grown, self._end[tall], self._square[tall], self._radius[tall])
 
-    def _seen_past(self, points_m: np.ndarray, grown_m: np.ndarray, of: np.ndarray) -> np.ndarray:
-        """Whether circles stand neither on, nor before, any of the actors `of`."""
-        if not of.any():
-            return np.ones(points_m.shape[:-1], bool)
-        x, y = points_m[..., 0], points_m[..., 1]
-        square_m, radius_m = self._square[of], self._radius[of]
-        # The line of sight is a cone: nothing wide at the camera, the actor's radius at the actor.
-        along = points_m @ self._end[of].T
-        share = np.clip(along / square_m, 0, 1)
-        # |p - share * end|^2, without a third axis for x and y
-        square = (x**2 + y**2)[..., None] + share * (share * square_m - 2 * along)
-        return (square > (share * radius_m + grown_m[..., None]) ** 2).all(-1)
+
+def _seen_past(points_m, grown_m, end_m: np.ndarray, square_m: np.ndarray, radius_m: np.ndarray) -> np.ndarray:
+    """Whether circles stand neither on, nor before, any of the actors at `end_m` (A, 2)."""
+    if not len(end_m):
+        return np.ones(points_m.shape[:-1], bool)
+    x, y = points_m[..., 0], points_m[..., 1]
+    # The line of sight is a cone: nothing wide at the camera, the actor's radius at the actor.
+    along = points_m @ end_m.T
+    share = np.clip(along / square_m, 0, 1)
+    # |p - share * end|^2, without a third axis for x and y
+    square = (x**2 + y**2)[..., None] + share * (share * square_m - 2 * along)
+    return (square > (share * radius_m + grown_m[..., None]) ** 2).all(-1)

@@ -7,7 +7,7 @@ import numpy as np
 from simulator.embedded.assets import materials as m
 from simulator.embedded.assets.shapes import GROUND, PAVEMENT, ROAD, ROAD_LINE, surface
 from simulator.embedded.mesh import PATTERNS, Material
-from simulator.embedded.places import ground, roadside
+from simulator.embedded.places import ground, roadside, street_life
 from simulator.embedded.places.buildings import find_room, house, town_house
 from simulator.embedded.places.road import LINE_M, PAVEMENT_M, SIDE_ROAD_M, Road
 from simulator.embedded.places.site import Frame, Site
@@ -60,6 +60,10 @@ def junction(site: Site) -> None:
     for index, s in enumerate([low - 5.0, high + 5.0, *np.arange(high + 28, 160, 26.0), *np.arange(low - 30, -8, -26)]):
         site.street_lamp(float(s), -1 if index % 2 else 1, road.half_m + 0.9, 7.0)
     roadside.street_clutter(site, road.half_m + 1.0, 10)
+    things = street_life.IN_SUBURBS if gardens else street_life.AT_THE_KERB
+    street_life.furnish(site, things, road.half_m + 1.6, 26)
+    if not gardens:
+        street_life.furnish(site, street_life.AT_THE_HOUSES, front - 1.3, 22)
     distance = road.half_m + (1.6 if not gardens else front - road.half_m - 2.5)
     for side in (-1, 1):
         for s in [*np.arange(-8, low - 9, 12.0), *np.arange(high + 9, 170, 12.0)]:

@@ -5,9 +5,9 @@ import numpy as np
 from simulator.embedded.assets import materials as m
 from simulator.embedded.assets.shapes import GROUND, PAVEMENT, ROAD_LINE, TERRAIN
 from simulator.embedded.mesh import PATTERNS, Material
-from simulator.embedded.places import bridges, ground, roadside, wires
+from simulator.embedded.places import bridges, ground, roadside, street_life, wires
 from simulator.embedded.places.buildings import find_room, house, town_house
-from simulator.embedded.places.site import Site
+from simulator.embedded.places.site import Frame, Site
 
 NEAR_PUSHES_M = (0, 1, 2, 3, 4, 5, 6.5, 8, 10, 12, 15, 18, 22, 27, 33)
 
@@ -43,6 +43,7 @@ def urban(site: Site) -> None:
             frame = find_room(site, s + width / 2, side, width, 13.0, front, NEAR_PUSHES_M)
             if frame is not None:
                 town_house(site, frame, width - (0.0 if rng.uniform() < 0.85 else 1.5), 13.0)
+                dress(site, frame, width, 0.07, 0.05)
             s += width
     for index, s in enumerate(np.arange(-8, 170, 24.0)):
         site.street_lamp(float(s), -1 if index % 2 else 1, road.half_m + 0.9, 7.5)
@@ -51,6 +52,8 @@ def urban(site: Site) -> None:
     else:
         roadside.avenue(site, road.half_m + 1.6, float(rng.uniform(9, 20)), 0.75)
     roadside.street_clutter(site, road.half_m + 1.0, 12)
+    street_life.furnish(site, street_life.AT_THE_KERB, road.half_m + 1.6, 36)
+    street_life.furnish(site, street_life.AT_THE_HOUSES, front - 1.4, 32)
     ground.skyline(site, 26, 240, 420, 60.0)
     ground.hills(
         site, 16.0, Material(m.srgb(108, 116, 104), 1.0, pattern=PATTERNS["leaves"], pattern_scale_m=12.0), 460.0
@@ -83,6 +86,7 @@ def suburb(site: Site) -> None:
             frame = find_room(site, s + width / 2, side, width, 9.0, front + float(rng.uniform(0, 2)), NEAR_PUSHES_M)
             if frame is not None:
                 house(site, frame, width, 9.0)
+                dress(site, frame, width, 0.02, 0.12)
                 houses.append(frame)
                 drive = road.patches(
                     np.array([s + width + 1.0]), np.array([side * (road.half_m + 7)]), 2.8, 12.0, 0.024
@@ -103,6 +107,8 @@ def suburb(site: Site) -> None:
         site.street_lamp(float(s), 1 if index % 2 else -1, road.half_m + 0.7, 6.0)
     if rng.uniform() < 0.5:
         wires.line_of_poles(site, 1 if rng.uniform() < 0.5 else -1, road.half_m + 0.7, 28.0, 8.5, houses)
+    street_life.furnish(site, street_life.IN_SUBURBS, road.half_m + 1.7, 22)
+    street_life.furnish(site, street_life.IN_SUBURBS, front - 2.5, 16)
     ground.wood(site, 34, 130, 260, 11.0)
     ground.hills(
         site, 22.0, Material(m.varied(m.srgb(74, 92, 58), rng), 1.0, pattern=PATTERNS["leaves"], pattern_scale_m=12.0)
@@ -186,6 +192,18 @@ def country(site: Site) -> None:
     ground.hills(
         site, 42.0, Material(m.varied(m.srgb(82, 100, 62), rng), 1.0, pattern=PATTERNS["leaves"], pattern_scale_m=14.0)
     )
+
+
+def dress(site: Site, frame: Frame, width_m: float, works: float, climbers: float) -> None:
+    """Scaffolding before some fronts that are near, ivy on others."""
+    apart = site.drawing_apart()
+    draw = apart.rng.uniform()
+    if np.hypot(*frame.origin[:2]) > 85:
+        return
+    if draw < works:
+        street_life.scaffolding(apart, frame, width_m, float(apart.rng.uniform(6, 11)))
+    elif draw < works + climbers:
+        street_life.ivy(apart, frame, width_m, float(apart.rng.uniform(2.5, 5.5)))
 
 
 def _junctions(site: Site, chance: float, s: float) -> list[tuple[float, tuple[int, ...], float]]:

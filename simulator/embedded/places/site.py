@@ -43,6 +43,12 @@ class Site:
         other.road = road
         return other
 
+    def drawing_apart(self) -> "Site":
+        """The same site with a generator of its own: what is added through it moves nothing else."""
+        other = copy(self)
+        other.rng = self.rng.spawn(1)[0]
+        return other
+
     def add(self, shape: Shape, material: Material, tag: int) -> None:
         """A shape in the world frame."""
         self._shapes.append((shape, material, tag))
