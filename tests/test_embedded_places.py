@@ -151,16 +151,17 @@ def test_street_lamps_shine_only_at_night():
     assert all(lamp.direction is not None and lamp.direction[2] < -0.9 for lamp in by_night.lamps)
 
 
-def test_same_arguments_give_the_same_street_and_other_seeds_or_sets_another():
+@pytest.mark.parametrize("kind", PLACES)
+def test_same_arguments_give_the_same_street_and_other_seeds_or_sets_another(kind):
     from simulator.embedded import places as module
 
-    place, keep = Place("suburb", seed=8), [Footprint(2.0, 20.0, 2.0)]
+    place, keep = Place(kind, seed=8), [Footprint(2.0, 20.0, 2.0)]
     first = place_mesh(place, keep, "default", False)
     module._built.cache_clear()
     again = place_mesh(place, keep, "default", False)
     np.testing.assert_array_equal(first.vertices_m, again.vertices_m)
     assert first.materials == again.materials
-    other = place_mesh(Place("suburb", seed=9), keep, "default", False)
+    other = place_mesh(Place(kind, seed=9), keep, "default", False)
     stand_in = place_mesh(place, keep, "stand-in", False)
     assert other.vertices_m.tobytes() != first.vertices_m.tobytes()
     assert not set(stand_in.materials) & set(first.materials) or stand_in.materials != first.materials

@@ -241,7 +241,7 @@ AT_THE_KERB = (
     Thing(hoarding, 4.2, 0.5),
 )
 AT_THE_HOUSES = (
-    Thing(a_board, 0.5, 2.0),
+    Thing(a_board, 0.5, 1.2),
     Thing(cafe_tables, 2.5, 1.2),
     Thing(market_stall, 1.9, 0.7),
     Thing(goods_before_a_shop, 2.0, 1.5),
