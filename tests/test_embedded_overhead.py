@@ -25,21 +25,24 @@ def street(kind: str, seed: int) -> Place:
 
 
 @lru_cache
-def with_bridge(kind: str) -> tuple[Place, Mesh, float]:
-    """A street that has one, its mesh, and how far ahead the bridge is."""
+def with_bridges(kind: str) -> list[tuple[Place, Mesh, float]]:
+    """The first three such streets that have one, their meshes, and how far ahead the bridge is."""
+    found = []
     for seed in range(60):
         mesh = place_mesh(street(kind, seed), [], "default", False)
         over = bridge_over_the_road(mesh, street(kind, seed))
         if len(over):
-            return street(kind, seed), mesh, float(over[:, 1].mean())
-    raise AssertionError(f"no {kind} street of 60 has a bridge")
+            found.append((street(kind, seed), mesh, float(over[:, 1].mean())))
+        if len(found) == 3:
+            break
+    return found
 
 
 def bridge_over_the_road(mesh: Mesh, place: Place) -> np.ndarray:
     """Where rays that rise from the road meet a bridge (N, 3)."""
     half = place.lane_count * place.lane_width_m / 2
     x, y = (
-        g.ravel() for g in np.meshgrid(np.linspace(-half, half, 5) - place.camera_offset_m, np.arange(10, 130, 1.0))
+        g.ravel() for g in np.meshgrid(np.linspace(-half, half, 5) - place.camera_offset_m, np.arange(10, 130, 0.3))
     )
     up = np.tile([0.0, 0.0, 1.0], (len(x), 1))
     where, _, face = rays(mesh).intersects_location(np.stack([x, y, 0 * x + 0.1], 1), up, multiple_hits=False)
@@ -61,16 +64,17 @@ def hidden(mesh: Mesh, targets_m: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_bridge_spans_the_whole_road_and_leaves_its_height_clear(kind):
-    place, mesh, ahead_m = with_bridge(kind)
-    over = bridge_over_the_road(mesh, place)
-    assert len(np.unique(over[:, 0].round(2))) == 5  # from kerb to kerb
-    assert over[:, 2].min() >= LEAST_HEIGHT_M - 0.01
-    assert 25 < ahead_m < 110
+    assert len(with_bridges(kind)) == 3
+    for place, mesh, ahead_m in with_bridges(kind):
+        over = bridge_over_the_road(mesh, place)
+        assert len(np.unique(over[:, 0].round(2))) == 5  # from kerb to kerb
+        assert over[:, 2].min() >= LEAST_HEIGHT_M - 0.01
+        assert 25 < ahead_m < 110
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_lorries_below_and_behind_a_bridge_are_seen_to_their_tops(kind):
-    place, _, ahead_m = with_bridge(kind)
+    place, _, ahead_m = with_bridges(kind)[0]
     lorries = [Footprint(-1.7 + side, ahead_m + away, 2.0, 4.2) for side in (-2, 2) for away in (0, 12, 30)]
     mesh = place_mesh(place, lorries, "default", False)
     assert len(bridge_over_the_road(mesh, place))
@@ -79,7 +83,7 @@ def test_lorries_below_and_behind_a_bridge_are_seen_to_their_tops(kind):
 
 
 def test_no_bridge_hangs_before_what_is_taller():
-    place, bridged, ahead_m = with_bridge("highway")
+    place, bridged, ahead_m = with_bridges("highway")[0]
     crane = Footprint(-1.7, ahead_m + 40, 1.5, 20.0)
     top = np.array([[crane.x_m, crane.z_m, 0.5 * height] for height in range(2, 40)])
     assert hidden(bridged, top).any()
