@@ -19,14 +19,16 @@ def leaves(asset_set: str, rng: np.random.Generator) -> Material:
     return Material(color, 0.95, pattern=PATTERNS["leaves"], pattern_scale_m=0.25)
 
 
-def foliage(center_m, radii_m, rng: np.random.Generator, tufts: int, subdivisions: int) -> list[Shape]:
-    """A crown: a rough blob and flat triangles that stand out of it and break its outline."""
+def foliage(
+    center_m, radii_m, rng: np.random.Generator, tufts: int, subdivisions: int, ragged: float = 0.26
+) -> list[Shape]:
+    """A crown: a rough blob and flat triangles, `ragged` of its size, that stand out of it and break its outline."""
     center, radii = np.asarray(center_m, float), np.asarray(radii_m, float)
     blob = ellipsoid(center, radii * 0.92, subdivisions, rough=0.12 if subdivisions > 1 else 0.2, rng=rng)
     blob = blob._replace(smooth=subdivisions > 1)  # a coarse one would look like a balloon
     outward = rng.standard_normal((tufts, 3))
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
-    size = 0.26 * radii.mean() * rng.uniform(0.5, 1.1, (tufts, 1, 1))
+    size = ragged * radii.mean() * rng.uniform(0.5, 1.1, (tufts, 1, 1))
     corners = (center + outward * radii * 0.95)[:, None] + size * rng.uniform(-1, 1, (tufts, 3, 3))
     return [blob, Shape(corners.reshape(-1, 3), np.arange(3 * tufts).reshape(-1, 3))]
 
@@ -99,7 +101,7 @@ def street_tree(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float,
     parts.add(
         tube([(0, 0, 0), (*lean, low), (0, 0, 0.8 * height)], [1.3 * trunk, trunk, 0.4 * trunk], 6), BARK, VEGETATION
     )
-    count = 9 if detail > 1 else 5
+    count = 8 if detail > 1 else 5
     for index in range(count):
         turn, level = 2.4 * index + rng.uniform(0, 0.6), float(index / (count - 1))
         out = 0.3 * (1 - 0.7 * level**1.5)
@@ -108,7 +110,7 @@ def street_tree(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float,
         if detail > 1 and index < 6:
             branch = [(0, 0, low - 0.02 * height), center]
             parts.add(tube(branch, [0.5 * trunk, 0.2 * trunk], 4), BARK, VEGETATION)
-        for crown in foliage(center, radii, rng, 60 if detail > 1 else 20, 1):
+        for crown in foliage(center, radii, rng, 90 if detail > 1 else 32, detail, ragged=0.5):
             cut = crown._replace(vertices_m=np.maximum(crown.vertices_m, [-np.inf, -np.inf, low]))
             parts.add(without_slivers(cut), green if index % 3 else shade, VEGETATION)
     return parts.mesh()

@@ -1,11 +1,11 @@
-"""The four kinds of street, each a short story of what stands along the road."""
+"""The kinds of street that are one road, each a short story of what stands along it."""
 
 import numpy as np
 
 from simulator.embedded.assets import materials as m
 from simulator.embedded.assets.shapes import GROUND, PAVEMENT, ROAD_LINE, TERRAIN
 from simulator.embedded.mesh import PATTERNS, Material
-from simulator.embedded.places import bridges, ground, roadside, street_life, wires
+from simulator.embedded.places import bridges, ground, roadside, shop_fronts, street_life, wires
 from simulator.embedded.places.buildings import find_room, house, town_house
 from simulator.embedded.places.site import Frame, Site
 
@@ -201,9 +201,9 @@ def dress(site: Site, frame: Frame, width_m: float, works: float, climbers: floa
     if np.hypot(*frame.origin[:2]) > 85:
         return
     if draw < works:
-        street_life.scaffolding(apart, frame, width_m, float(apart.rng.uniform(6, 11)))
+        shop_fronts.scaffolding(apart, frame, width_m, float(apart.rng.uniform(6, 11)))
     elif draw < works + climbers:
-        street_life.ivy(apart, frame, width_m, float(apart.rng.uniform(2.5, 5.5)))
+        shop_fronts.ivy(apart, frame, width_m, float(apart.rng.uniform(2.5, 5.5)))
 
 
 def _junctions(site: Site, chance: float, s: float) -> list[tuple[float, tuple[int, ...], float]]:
