@@ -37,7 +37,7 @@ def overpass(site: Site, chance: float, edge_m: float, lawn: Material | None) ->
             continue
         x, y = np.meshgrid(np.linspace(-width / 2, width / 2, 4), np.arange(-ends[1], ends[0] + 1, 2.0))
         deck = frame.world(np.stack([x, y, np.zeros_like(x)], -1).reshape(-1, 3))[:, :2]
-        if site.clear.free_overhead(deck, 1.6, under).all():
+        if site.clear.free_overhead(deck, 2.2, under).all():
             break
     else:
         return
@@ -67,15 +67,15 @@ def _abutment_m(
 ) -> float | None:
     """How far to a side the abutment can stand with all that leads up to it; None where nowhere."""
     foot = width_m / 2 + (SLOPE * top_m if lawn is not None else 0.0)
-    away = np.arange(0.0, REACH_M, 4.0)
+    # Circles along its middle, and a grid over the end by the road, whose corners they leave out.
+    away = np.arange(foot, REACH_M, 4.0)
+    radius = float(np.hypot(foot + 0.4, 2.0))
+    x, y = (g.ravel() for g in np.meshgrid(np.arange(-foot - 0.4, foot + 1.8, 2.0), np.arange(0.0, foot + 1.0, 2.0)))
     for push in PUSHES_M:
-        y = side * (edge_m + push + np.append(0.8, away + foot))
-        radius = np.append(width_m / 2 + 0.3, np.full(len(away), foot))
-        at = frame.world(np.stack([np.zeros(len(y)), y, np.zeros(len(y))], 1))[:, :2]
-        # A bank's foot reaches out along the road just beside the abutment, where the circles leave gaps.
-        x, near_y = np.linspace(-foot, foot, 9), np.full(9, side * (edge_m + push + 0.5))
-        toe = frame.world(np.stack([x, near_y, np.zeros(9)], 1))[:, :2]
-        if site.clear.free(at, radius).all() and site.clear.free(toe, foot / 7).all():
+        middle = np.stack([0 * away, side * (edge_m + push + away)], 1)
+        end = np.stack([x, side * (edge_m + push + y)], 1)
+        ground = [frame.world(np.column_stack([at, np.zeros(len(at))]))[:, :2] for at in (middle, end)]
+        if site.clear.free(ground[0], radius).all() and site.clear.free(ground[1], 1.4).all():
             return edge_m + push
     return None
 

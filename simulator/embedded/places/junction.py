@@ -60,10 +60,11 @@ def junction(site: Site) -> None:
     for index, s in enumerate([low - 5.0, high + 5.0, *np.arange(high + 28, 160, 26.0), *np.arange(low - 30, -8, -26)]):
         site.street_lamp(float(s), -1 if index % 2 else 1, road.half_m + 0.9, 7.0)
     roadside.street_clutter(site, road.half_m + 1.0, 10)
+    mouth = (low - CORNER_M, high + CORNER_M)
     things = street_life.IN_SUBURBS if gardens else street_life.AT_THE_KERB
-    street_life.furnish(site, things, road.half_m + 1.6, 26)
+    street_life.furnish(site, things, road.half_m + 1.6, 26, [mouth])
     if not gardens:
-        street_life.furnish(site, street_life.AT_THE_HOUSES, front - 1.3, 22)
+        street_life.furnish(site, street_life.AT_THE_HOUSES, front - 1.3, 22, [mouth])
     distance = road.half_m + (1.6 if not gardens else front - road.half_m - 2.5)
     for side in (-1, 1):
         for s in [*np.arange(-8, low - 9, 12.0), *np.arange(high + 9, 170, 12.0)]:

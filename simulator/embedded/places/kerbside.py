@@ -104,10 +104,11 @@ def bollards(site: Site, frame: Frame) -> None:
 
 def bins(site: Site, frame: Frame) -> None:
     """Wheeled bins put out for collection."""
-    for y in np.arange(int(site.rng.integers(2, 5))) * 0.75 - 0.9:
-        at = frame.world(np.array([float(site.rng.normal(0, 0.08)), y, 0.0]))
+    count = int(site.rng.integers(2, 5))
+    for y in (np.arange(count) - (count - 1) / 2) * 0.75:
+        at = frame.world(np.array([float(site.rng.uniform(-0.12, 0.12)), y, 0.0]))
         wheeled = bin_(int(site.rng.integers(5)), site.asset_set, (1.08, 0.58, 0.72))
-        site.add_model(wheeled, Frame(at[:2], frame.yaw_rad + float(site.rng.normal(0, 0.15))))
+        site.add_model(wheeled, Frame(at[:2], frame.yaw_rad + float(site.rng.uniform(-0.3, 0.3))))
 
 
 def skip(site: Site, frame: Frame) -> None:

@@ -52,8 +52,8 @@ def urban(site: Site) -> None:
     else:
         roadside.avenue(site, road.half_m + 1.6, float(rng.uniform(9, 20)), 0.75)
     roadside.street_clutter(site, road.half_m + 1.0, 12)
-    street_life.furnish(site, street_life.AT_THE_KERB, road.half_m + 1.6, 36)
-    street_life.furnish(site, street_life.AT_THE_HOUSES, front - 1.4, 32)
+    street_life.furnish(site, street_life.AT_THE_KERB, road.half_m + 1.6, 36, every_gap)
+    street_life.furnish(site, street_life.AT_THE_HOUSES, front - 1.4, 32, every_gap)
     ground.skyline(site, 26, 240, 420, 60.0)
     ground.hills(
         site, 16.0, Material(m.srgb(108, 116, 104), 1.0, pattern=PATTERNS["leaves"], pattern_scale_m=12.0), 460.0
@@ -67,7 +67,8 @@ def suburb(site: Site) -> None:
     ground.terrain(site, lawn)
     junctions = _junctions(site, 0.5, rng.uniform(30, 120))
     gaps = tuple([(s - w / 2, s + w / 2) for s, sides, w in junctions if side in sides] for side in (-1, 1))
-    tar = ground.carriageway(site, 0.0, [(s - w / 2, s + w / 2) for s, _, w in junctions])
+    every_gap = [(s - w / 2, s + w / 2) for s, _, w in junctions]
+    tar = ground.carriageway(site, 0.0, every_gap)
     ground.pavements(site, float(rng.uniform(1.8, 2.6)), lawn, gaps)  # type: ignore[arg-type]
     for s, sides, width in junctions:
         for side in sides:
@@ -107,8 +108,8 @@ def suburb(site: Site) -> None:
         site.street_lamp(float(s), 1 if index % 2 else -1, road.half_m + 0.7, 6.0)
     if rng.uniform() < 0.5:
         wires.line_of_poles(site, 1 if rng.uniform() < 0.5 else -1, road.half_m + 0.7, 28.0, 8.5, houses)
-    street_life.furnish(site, street_life.IN_SUBURBS, road.half_m + 1.7, 22)
-    street_life.furnish(site, street_life.IN_SUBURBS, front - 2.5, 16)
+    street_life.furnish(site, street_life.IN_SUBURBS, road.half_m + 1.7, 22, every_gap)
+    street_life.furnish(site, street_life.IN_SUBURBS, front - 2.5, 16, every_gap)
     ground.wood(site, 34, 130, 260, 11.0)
     ground.hills(
         site, 22.0, Material(m.varied(m.srgb(74, 92, 58), rng), 1.0, pattern=PATTERNS["leaves"], pattern_scale_m=12.0)

@@ -29,7 +29,7 @@ def avenue(site: Site, distance_m: float, every_m: float, share: float) -> None:
 def overhanging_trees(site: Site, distance_m: float, every_m: float, share: float) -> None:
     """A row of old trees along the kerbs whose crowns reach over the road and shade it, high above traffic."""
     rng = site.rng
-    height, spread = float(rng.uniform(12.5, 15.5)), float(rng.uniform(6.0, 8.5))
+    height, spread = float(rng.uniform(13.5, 16.0)), float(rng.uniform(6.0, 8.5))
     for side in (-1, 1):
         s = np.arange(float(rng.uniform(-12, -6)), 150, every_m)
         trunk = site.road.point_m(s, side * distance_m)

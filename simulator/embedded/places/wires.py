@@ -92,7 +92,7 @@ def _drop_lines(site: Site, tops_m: np.ndarray, houses: Sequence[Frame]) -> None
 def _hang(site: Site, starts_m: np.ndarray, stops_m: np.ndarray, sag_m: np.ndarray) -> None:
     share = np.linspace(0, 1, 25)[:, None]
     on_ground = starts_m[:, None, :2] + share * (stops_m - starts_m)[:, None, :2]
-    lowest = np.minimum(starts_m[:, 2], stops_m[:, 2]) - sag_m
+    lowest = np.minimum(starts_m[:, 2], stops_m[:, 2]) - sag_m - WIRE_RADIUS_M
     ok = np.array(
         [
             bool(site.clear.free_overhead(points, 0.0, float(low)).all())
