@@ -52,6 +52,7 @@ def test_towns_are_fuller_than_they_were_and_their_roads_are_still_empty():
     assert (mesh.tag == STATIC).sum() > 1500
     middle = mesh.vertices_m[mesh.faces].mean(1)
     half = place.lane_count * place.lane_width_m / 2
-    on_road = (abs(middle[:, 0] + place.camera_offset_m) < half) & (abs(middle[:, 1] - 40) < 60)
+    # Crowns of trees at the kerb may reach over the gutter.
+    on_road = (abs(middle[:, 0] + place.camera_offset_m) < half - 1.5) & (abs(middle[:, 1] - 40) < 60)
     height = middle[on_road][:, 2]
-    assert height[height < 4.3].max() < 0.05
+    assert height[height < 4.5].max() < 0.05

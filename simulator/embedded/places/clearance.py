@@ -50,8 +50,9 @@ class Clearance:
 
     def untaken(self, points_m: np.ndarray, radius_m: np.ndarray | float) -> np.ndarray:
         """Whether circles overlap nothing that was taken."""
-        away = np.hypot(points_m[..., :1] - self._taken[:, 0], points_m[..., 1:] - self._taken[:, 1])
-        return np.asarray((away > self._taken[:, 2] + np.asarray(radius_m)[..., None]).all(-1))
+        reach = self._taken[:, 2] + np.asarray(radius_m)[..., None]
+        square = (points_m[..., :1] - self._taken[:, 0]) ** 2 + (points_m[..., 1:] - self._taken[:, 1]) ** 2
+        return np.asarray((square > reach * reach).all(-1))
 
     def free_overhead(self, points_m: np.ndarray, radius_m: np.ndarray | float, underside_m: float) -> np.ndarray:
         """Whether what hangs `underside_m` over circles hides nothing: the road below may be kept clear, and used."""

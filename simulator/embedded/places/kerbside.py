@@ -96,10 +96,10 @@ def kerb_railing(site: Site, frame: Frame) -> None:
 
 
 def bollards(site: Site, frame: Frame) -> None:
-    post = bollard(int(site.rng.integers(4)), site.asset_set, (0.95, 0.2, 0.2))
+    variant = int(site.rng.integers(4))
     for y in (-3.0, -1.5, 0.0, 1.5, 3.0):
         at = frame.world(np.array([0.0, y, 0.0]))
-        site.add_model(post, Frame(at[:2], frame.yaw_rad))
+        site.add_model(bollard, variant, (0.95, 0.2, 0.2), Frame(at[:2], frame.yaw_rad))
 
 
 def bins(site: Site, frame: Frame) -> None:
@@ -107,13 +107,13 @@ def bins(site: Site, frame: Frame) -> None:
     count = int(site.rng.integers(2, 5))
     for y in (np.arange(count) - (count - 1) / 2) * 0.75:
         at = frame.world(np.array([float(site.rng.uniform(-0.12, 0.12)), y, 0.0]))
-        wheeled = bin_(int(site.rng.integers(5)), site.asset_set, (1.08, 0.58, 0.72))
-        site.add_model(wheeled, Frame(at[:2], frame.yaw_rad + float(site.rng.uniform(-0.3, 0.3))))
+        turned = Frame(at[:2], frame.yaw_rad + float(site.rng.uniform(-0.3, 0.3)))
+        site.add_model(bin_, int(site.rng.integers(5)), (1.08, 0.58, 0.72), turned)
 
 
 def skip(site: Site, frame: Frame) -> None:
-    trough = container(int(site.rng.integers(4)), site.asset_set, (1.4, 1.8, 3.6))
-    site.add_model(trough, Frame(frame.origin[:2], frame.yaw_rad + np.pi / 2))
+    along = Frame(frame.origin[:2], frame.yaw_rad + np.pi / 2)
+    site.add_model(container, int(site.rng.integers(4)), (1.4, 1.8, 3.6), along)
 
 
 def hoarding(site: Site, frame: Frame) -> None:

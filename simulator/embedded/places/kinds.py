@@ -30,6 +30,7 @@ def urban(site: Site) -> None:
 
     bridges.overpass(site, 0.15, road.half_m + 4.6, None)
     front = road.half_m + float(rng.uniform(4.0, 6.5))
+    apart = site.drawing_apart()
     for side in (-1, 1):
         s = -18.0 + float(rng.uniform(0, 6))
         while s < 215:
@@ -43,7 +44,7 @@ def urban(site: Site) -> None:
             frame = find_room(site, s + width / 2, side, width, 13.0, front, NEAR_PUSHES_M)
             if frame is not None:
                 town_house(site, frame, width - (0.0 if rng.uniform() < 0.85 else 1.5), 13.0)
-                dress(site, frame, width, 0.07, 0.05)
+                dress(apart, frame, width, 0.07, 0.05)
             s += width
     for index, s in enumerate(np.arange(-8, 170, 24.0)):
         site.street_lamp(float(s), -1 if index % 2 else 1, road.half_m + 0.9, 7.5)
@@ -52,8 +53,8 @@ def urban(site: Site) -> None:
     else:
         roadside.avenue(site, road.half_m + 1.6, float(rng.uniform(9, 20)), 0.75)
     roadside.street_clutter(site, road.half_m + 1.0, 12)
-    street_life.furnish(site, street_life.AT_THE_KERB, road.half_m + 1.6, 36, every_gap)
-    street_life.furnish(site, street_life.AT_THE_HOUSES, front - 1.4, 32, every_gap)
+    street_life.furnish(site, street_life.AT_THE_KERB, road.half_m + 1.6, 30, every_gap)
+    street_life.furnish(site, street_life.AT_THE_HOUSES, front - 1.4, 28, every_gap)
     ground.skyline(site, 26, 240, 420, 60.0)
     ground.hills(
         site, 16.0, Material(m.srgb(108, 116, 104), 1.0, pattern=PATTERNS["leaves"], pattern_scale_m=12.0), 460.0
@@ -76,7 +77,7 @@ def suburb(site: Site) -> None:
     bridges.overpass(site, 0.12, road.half_m + 4.0, lawn)
     front = road.half_m + float(rng.uniform(8, 12))
     boundary = road.half_m + 2.9
-    houses = []
+    houses, apart = [], site.drawing_apart()
     for side in (-1, 1):
         s = -16.0 + float(rng.uniform(0, 8))
         while s < 210:
@@ -87,7 +88,7 @@ def suburb(site: Site) -> None:
             frame = find_room(site, s + width / 2, side, width, 9.0, front + float(rng.uniform(0, 2)), NEAR_PUSHES_M)
             if frame is not None:
                 house(site, frame, width, 9.0)
-                dress(site, frame, width, 0.02, 0.12)
+                dress(apart, frame, width, 0.02, 0.12)
                 houses.append(frame)
                 drive = road.patches(
                     np.array([s + width + 1.0]), np.array([side * (road.half_m + 7)]), 2.8, 12.0, 0.024
@@ -197,14 +198,13 @@ def country(site: Site) -> None:
 
 def dress(site: Site, frame: Frame, width_m: float, works: float, climbers: float) -> None:
     """Scaffolding before some fronts that are near, ivy on others."""
-    apart = site.drawing_apart()
-    draw = apart.rng.uniform()
+    draw = site.rng.uniform()
     if np.hypot(*frame.origin[:2]) > 85:
         return
     if draw < works:
-        shop_fronts.scaffolding(apart, frame, width_m, float(apart.rng.uniform(6, 11)))
+        shop_fronts.scaffolding(site, frame, width_m, float(site.rng.uniform(6, 11)))
     elif draw < works + climbers:
-        shop_fronts.ivy(apart, frame, width_m, float(apart.rng.uniform(2.5, 5.5)))
+        shop_fronts.ivy(site, frame, width_m, float(site.rng.uniform(2.5, 5.5)))
 
 
 def _junctions(site: Site, chance: float, s: float) -> list[tuple[float, tuple[int, ...], float]]:

@@ -1,6 +1,7 @@
 """A building site: collects the parts of a place by material, so that thousands of boxes become a few arrays."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from copy import copy
 from functools import lru_cache
 
@@ -13,6 +14,7 @@ from simulator.embedded.mesh import Lamp, Material, Mesh
 from simulator.embedded.places.clearance import Clearance
 from simulator.embedded.places.road import Road
 
+AssetMaker = Callable[[int, str, tuple[float, float, float]], Mesh]
 STREET_LIGHTS = ((1.0, 0.74, 0.42), (1.0, 0.86, 0.66), (0.92, 0.96, 1.0))  # sodium vapour, warm and cold LEDs
 WINTER = 0.15  # share of the places whose trees have no leaves
 PLANTS = {
@@ -64,16 +66,10 @@ class Site:
         """Quadrilaterals (N, 4, 3) in a local frame."""
         self._panels[material, tag].append(frame.world(np.asarray(corners_m, float).reshape(-1, 4, 3)))
 
-    def add_model(self, mesh: Mesh, frame: "Frame", lift_m: float = 0.0) -> None:
+    def add_model(self, make: AssetMaker, variant: int, size_hwl_m: tuple[float, float, float], frame: "Frame") -> None:
         """An asset of a known size, in a local frame."""
-        shading = np.zeros(len(mesh.faces), bool) if mesh.smooth is None else mesh.smooth
-        vertices = frame.world(mesh.vertices_m.astype(float)) + [0, 0, lift_m]
-        for index, material in enumerate(mesh.materials):
-            for smooth in (False, True):
-                chosen = (mesh.material == index) & (shading == smooth)
-                if chosen.any():
-                    tag = int(mesh.tag[chosen][0])
-                    self.add(Shape(vertices, mesh.faces, smooth).part(chosen), material, tag)
+        for shape, material, tag in _model(make, variant, self.asset_set, size_hwl_m):
+            self.add(shape._replace(vertices_m=frame.world(shape.vertices_m)), material, tag)
 
     def plant(self, kind: str, xy_m, height_m: float, spread_m: float) -> None:
         """A 'tree', 'street tree' or 'bush'. Those near the camera are more detailed; in winter most trees are bare."""
@@ -145,9 +141,20 @@ def _plant_template(kind: str, variant: int, detail: int, asset_set: str) -> lis
     mesh = fitted(PLANTS[kind](variant, asset_set, size, detail), (1.0, 1.0, 1.0))
     vertices = mesh.vertices_m.astype(float)
     vertices[:, :2] /= 2 * np.linalg.norm(vertices[:, :2], axis=1).max()
+    return _parts(mesh, vertices)
+
+
+@lru_cache(maxsize=64)
+def _model(make: AssetMaker, variant: int, asset_set: str, size_hwl_m: tuple[float, float, float]):
+    mesh = make(variant, asset_set, size_hwl_m)
+    return _parts(mesh, mesh.vertices_m.astype(float))
+
+
+def _parts(mesh: Mesh, vertices_m: np.ndarray) -> list[tuple[Shape, Material, int]]:
+    """A mesh split by material and shading, each part with one tag."""
     shading = np.zeros(len(mesh.faces), bool) if mesh.smooth is None else mesh.smooth
     return [
-        (Shape(vertices, mesh.faces, smooth).part(chosen), material, int(mesh.tag[0]))
+        (Shape(vertices_m, mesh.faces, smooth).part(chosen), material, int(mesh.tag[chosen][0]))
         for index, material in enumerate(mesh.materials)
         for smooth in (False, True)
         if (chosen := (mesh.material == index) & (shading == smooth)).any()
