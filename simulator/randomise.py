@@ -165,7 +165,7 @@ def draw_place(kind: PlaceKind, rng: np.random.Generator, *, own_lane: int | Non
         clear_half_width_m=max(lane_count * width / 2 - float(offset), 1.2),
         clear_depth_m=40.0,
         seed=int(rng.integers(2**31)),
-        crossing_m=_uniform(CROSSING_M, rng) if kind == "junction" else Place.crossing_m,
+        crossing_m=float(np.exp(_uniform(tuple(np.log(CROSSING_M)), rng))) if kind == "junction" else Place.crossing_m,
     )
 
 
