@@ -33,13 +33,15 @@ def foliage(
     return [blob, Shape(corners.reshape(-1, 3), np.arange(3 * tufts).reshape(-1, 3))]
 
 
-def tree(seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float, float], detail: int = 2) -> Mesh:
+def tree(
+    seed: int, asset_set: str, dimensions_hwl_m: tuple[float, float, float], detail: int = 2, conifers: bool = True
+) -> Mesh:
     """A broad-leaved tree or a conifer. `detail` 1 is for the distance: a fifth of the triangles."""
     rng = np.random.default_rng([seed, 51])
     height, width, length = dimensions_hwl_m
     parts = Assembly()
     green = leaves(asset_set, rng)
-    if rng.uniform() < (0.25 if asset_set == "default" else 0.45):
+    if rng.uniform() < (0.25 if asset_set == "default" else 0.45) and conifers:
         _conifer(parts, height, width, green, rng, detail)
         return parts.mesh()
     trunk = 0.022 * height

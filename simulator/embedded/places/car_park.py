@@ -98,7 +98,7 @@ def _island(site: Site, bay: Bay, layout: CarPark) -> None:
     elif rng.uniform() < 0.8:
         height = float(rng.uniform(4.0, 7.5))
         if site.clear.free(xy[1], 0.3 * height):
-            site.plant("tree", xy[1], height, 0.6 * height)
+            site.plant("broad tree", xy[1], height, 0.6 * height)
     for x in (-0.3, 0.3):
         if rng.uniform() < 0.7:
             site.plant("bush", frame.world(np.array([[x * depth, 0.0, 0.0]]))[0, :2], float(rng.uniform(0.5, 1.0)), 1.2)

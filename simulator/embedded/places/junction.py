@@ -69,7 +69,7 @@ def junction(site: Site) -> None:
     for side in (-1, 1):
         for s in [*np.arange(-8, low - 9, 12.0), *np.arange(high + 9, 170, 12.0)]:
             if rng.uniform() < 0.6:
-                roadside.tree_at(site, float(s), side * distance, float(rng.uniform(5, 10)))
+                roadside.tree_at(site, float(s), side * distance, float(rng.uniform(5, 10)), "broad tree")
     ground.skyline(site, 26, 240, 420, 22.0 if gardens else 60.0)
     ground.wood(site, 20, 130, 260, 11.0)
     ground.hills(

@@ -9,21 +9,26 @@ from simulator.embedded.mesh import PATTERNS, Material
 from simulator.embedded.places.road import GROUND_M
 from simulator.embedded.places.site import Frame, Site
 
+NEAREST_TREE_M = 8.0  # ahead: a nearer one would be a wall of leaves at the picture's edge
 
-def tree_at(site: Site, s: float, t: float, height_m: float) -> None:
+
+def tree_at(site: Site, s: float, t: float, height_m: float, kind: str = "tree") -> None:
     spread = height_m * float(site.rng.uniform(0.55, 0.85))
+    if 0 < s < NEAREST_TREE_M:
+        return
     at = site.settle(s, t, spread / 2)
     if at is not None:
-        site.plant("tree", site.road.point_m(s, at), height_m, spread)
+        site.plant(kind, site.road.point_m(s, at), height_m, spread)
 
 
 def avenue(site: Site, distance_m: float, every_m: float, share: float) -> None:
-    """Trees along both pavements."""
+    """Trees along both pavements, none of them a conifer."""
     height = float(site.rng.uniform(5, 10))
     for side in (-1, 1):
         for s in np.arange(-10, 170, every_m):
             if site.rng.uniform() < share:
-                tree_at(site, float(s), side * distance_m, height * float(site.rng.uniform(0.8, 1.2)))
+                tall = height * float(site.rng.uniform(0.8, 1.2))
+                tree_at(site, float(s), side * distance_m, tall, "broad tree")
 
 
 def overhanging_trees(site: Site, distance_m: float, every_m: float, share: float) -> None:

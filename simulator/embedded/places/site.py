@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable
 from copy import copy
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -19,6 +19,7 @@ STREET_LIGHTS = ((1.0, 0.74, 0.42), (1.0, 0.86, 0.66), (0.92, 0.96, 1.0))  # sod
 WINTER = 0.15  # share of the places whose trees have no leaves
 PLANTS = {
     "tree": vegetation.tree,
+    "broad tree": partial(vegetation.tree, conifers=False),
     "street tree": vegetation.street_tree,
     "bare tree": vegetation.bare_tree,
     "bush": vegetation.bush,
@@ -72,7 +73,7 @@ class Site:
             self.add(shape._replace(vertices_m=frame.world(shape.vertices_m)), material, tag)
 
     def plant(self, kind: str, xy_m, height_m: float, spread_m: float) -> None:
-        """A 'tree', 'street tree' or 'bush'. Those near the camera are more detailed; in winter most trees are bare."""
+        """A plant of the kinds of PLANTS. Those near the camera are more detailed; in winter most trees are bare."""
         detail = 2 if kind != "bush" and np.hypot(*xy_m) < 24 else 1
         variant = int(self.rng.integers(5))
         if self.winter and kind != "bush" and variant:
