@@ -51,6 +51,19 @@ def crossing_of(vehicles: Sequence[Actor], road_yaw_deg: float) -> float | None:
     return float(np.median(inside)) if inside else None
 
 
+def mouth_is_blocked(place: Place, actors: Sequence[Actor]) -> bool:
+    """Whether something stands beside the camera's road, on the crossing one, that neither crosses nor walks."""
+    heading, cross, kerb_m = np.radians(place.road_yaw_deg), crossing(place), half_width_m(place)
+    for actor in actors:
+        along = actor.x_m * np.sin(heading) + actor.z_m * np.cos(heading)
+        aside = actor.x_m * np.cos(heading) - actor.z_m * np.sin(heading) + place.camera_offset_m
+        crosses = abs(np.cos(actor.yaw_rad - heading)) > np.sin(np.radians(LEAST_TURN_DEG))
+        drives_or_walks = actor.asset == "pedestrian" or (actor.asset in DRIVERS and crosses)
+        if abs(along - cross.along_m) < cross.half_m and abs(aside) > kerb_m and not drives_or_walks:
+            return True
+    return False
+
+
 def stand_at_junction(
     asset: str, category: str | None, place: Place, reach_m: tuple[float, float], rng: np.random.Generator
 ) -> Actor | None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from simulator.casting import VEHICLE_ASSETS, Casting, CastingConfig
 from simulator.clutter import CLUTTER_SIZES
-from simulator.junction import CROSSING_M, crossing_of
+from simulator.junction import CROSSING_M, crossing_of, mouth_is_blocked
 from simulator.road import half_width_m
 from simulator.scene import Actor, CameraResponse, Environment, Place, Scene
 from simulator.traffic import add_traffic, labelled_mix
@@ -195,7 +195,10 @@ def place_for(actors: Sequence[Actor], kind: PlaceKind, rng: np.random.Generator
             best, best_miss = place, miss
     if best is None:  # cannot happen: the first place always beats infinity
         raise RuntimeError("no street was drawn")
-    return best if crossing_m is None else replace(best, crossing_m=crossing_m)
+    if crossing_m is None:
+        return best
+    junction = replace(best, crossing_m=crossing_m)
+    return replace(best, kind="urban") if mouth_is_blocked(junction, actors) else junction
 
 
 def _uniform(bounds: tuple[float, ...], rng: np.random.Generator) -> float:

@@ -106,6 +106,15 @@ def test_a_vehicle_that_crosses_gets_a_crossing_road_under_it():
         assert crossing(place).along_m - crossing(place).half_m < along < crossing(place).along_m
 
 
+def test_no_crossing_road_runs_under_a_car_that_is_parked_at_the_kerb():
+    crossing_car = Actor("car", 3.0, 24.0, 0.05, (1.5, 1.7, 4.2), "car")
+    parked = Actor("car", 5.5, 25.0, -1.55, (1.5, 1.7, 4.2), "car")
+    for seed in range(10):
+        place = place_for((crossing_car, parked), "junction", np.random.default_rng(seed))
+        _, aside, _ = on_road(parked, place)
+        assert place.kind == "urban" or abs(aside) <= half_width_m(place)
+
+
 @pytest.mark.parametrize(("drawn", "shown"), [("junction", "urban"), ("car_park", "suburb")])
 def test_traffic_along_the_road_is_shown_on_a_street(drawn, shown):
     actors = (Actor("car", 0.2, 12.0, -1.55, (1.5, 1.7, 4.2), "car"),)
