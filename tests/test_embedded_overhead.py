@@ -7,16 +7,22 @@ import pytest
 import trimesh
 from trimesh.ray.ray_pyembree import RayMeshIntersector
 
+from dataset.schema import Camera
 from simulator.embedded.assets.vegetation import CROWN_FROM, bare_tree, street_tree
+from simulator.embedded.backend import EmbeddedBackend
 from simulator.embedded.mesh import Mesh
 from simulator.embedded.places import Footprint, place_mesh
 from simulator.embedded.places.bridges import LEAST_HEIGHT_M
 from simulator.embedded.places.clearance import Clearance
 from simulator.embedded.places.wires import sagging
-from simulator.scene import Place
+from simulator.embedded.tracer import label_through, pinhole_of
+from simulator.random_street import RandomStreetConfig, random_scene
+from simulator.randomise import RandomisationConfig
+from simulator.scene import PLACES, Place
+from tests.embedded_street import ground
 
 EYE = np.array([0.0, 0.0, 1.65])
-BRIDGE = 26
+ROAD, PAVEMENT, ROAD_LINE, BRIDGE = 1, 2, 24, 26
 KINDS = ("urban", "suburb", "highway", "country")
 
 
@@ -138,3 +144,28 @@ def test_a_bare_tree_lets_most_of_the_light_through(detail):
     origin = np.stack([np.full(len(y), -20.0), y, z], 1)
     assert 0.03 < rays(mesh).intersects_any(origin, np.tile([1.0, 0, 0], (len(y), 1))).mean() < 0.5
     assert len(mesh.faces) < 3500
+
+
+@pytest.mark.parametrize("kind", PLACES)
+def test_no_pixel_of_an_actor_is_hidden_but_by_the_edge_of_a_pavement(kind):
+    street = RandomStreetConfig(category_mix={"car": 0.6, "person": 0.2, "truck": 0.2}, objects=(14, 14))
+    only = RandomisationConfig(places={kind: 1.0})
+    camera = Camera(300.0, 300.0, 240.0, 68.0, 1.6)
+    backend = EmbeddedBackend()
+    seen = 0
+    for seed in range(4):
+        scene = random_scene(camera, 480, 144, ("car", "person", "truck"), street, only, np.random.default_rng(seed))
+        _, actors = backend.meshes(scene)
+        reach = [
+            Footprint(a.x_m, a.z_m, float(np.hypot(*a.dimensions_hwl_m[1:])) / 2, a.lift_m + a.dimensions_hwl_m[0])
+            for a in scene.actors
+        ]
+        scenery = place_mesh(scene.place, reach, scene.asset_set, False)
+        labels, bare = (
+            label_through(backend.world(scene, mesh, actors), pinhole_of(scene.camera)) for mesh in (scenery, ground())
+        )
+        gone = (bare.instance > 0) & (labels.instance != bare.instance)
+        assert set(np.unique(labels.semantic[gone]).tolist()) <= {ROAD, PAVEMENT, ROAD_LINE}
+        assert gone.sum() < 0.02 * (bare.instance > 0).sum()
+        seen += len(np.unique(bare.instance)) - 1
+    assert seen > 12
