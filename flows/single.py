@@ -124,7 +124,7 @@ def gallery_once(config: CampaignConfig, out: Path) -> str:
     if report.used < report.jobs:  # the sheet's rows would shift
         problem = f"{report.jobs - report.used} of {report.jobs} cells could not be built"
         raise InputError(out, problem, "choose another --out, and --set loop.seed=1")
-    sheet = contact_sheet(report.dataset, out / "gallery.png", columns=len(PLACES), rows=len(SKIES), cell_px=480)
+    sheet = contact_sheet(report.dataset, out / "gallery.png", columns=len(PLACES), rows=len(SKIES), cell_px=400)
     return f"{report.used} of {report.jobs} cells; skies from above: {', '.join(SKIES)}\nlook at: {sheet}"
 
 

@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dataset.errors import InputError
 from dataset.schema import Camera
+from simulator.car_park import fill_bays
 from simulator.casting import Casting, CastingConfig
 from simulator.map_street import draw_spot
 from simulator.randomise import (
     RandomisationConfig,
-    clear_half_width_m,
     draw_clutter,
     draw_environment,
     draw_place,
@@ -26,6 +26,8 @@ from simulator.randomise import (
 )
 from simulator.scene import Actor, Scene, SceneCamera
 from simulator.traffic import add_traffic, park
+
+STRAIGHT_KINDS = ("urban", "junction", "car_park")
 
 
 class RandomStreetConfig(BaseModel):
@@ -75,7 +77,7 @@ def random_scene(
     kinds = list(randomisation.places)
     weights = np.array([randomisation.places[kind] for kind in kinds])
     kind = kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]
-    bend = float(rng.normal(0, config.curvature_per_m / 2)) if kind != "urban" else 0.0
+    bend = float(rng.normal(0, config.curvature_per_m / 2)) if kind not in STRAIGHT_KINDS else 0.0
     place = replace(
         draw_place(kind, rng),
         curvature_per_m=float(np.clip(bend, -config.curvature_per_m, config.curvature_per_m)),
@@ -96,13 +98,15 @@ def random_scene(
     parked: tuple[Actor, ...] = ()
     if place.map is None and kind in ("urban", "suburb") and rng.random() < config.parked_rows:
         parked, wanted = park(view, place, wanted, rng, reach_m=config.distance_m)
+    elif place.map is None and kind == "car_park":
+        parked, wanted = fill_bays(view, place, wanted, rng, reach_m=config.distance_m)
     wanted += draw_clutter(randomisation, rng)
     actors = add_traffic(view, place, parked, wanted, rng, reach_m=config.distance_m, target=None)
     environment = draw_environment(randomisation, rng)
     scene = Scene(
         camera=view,
         actors=actors,
-        place=replace(place, clear_half_width_m=clear_half_width_m(place, actors)),
+        place=place,
         environment=environment,
         response=draw_response(randomisation, environment, rng),
         asset_set=config.asset_set,

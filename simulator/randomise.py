@@ -12,12 +12,22 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
 from simulator.casting import VEHICLE_ASSETS, Casting, CastingConfig
 from simulator.clutter import CLUTTER_SIZES
-from simulator.road import PAVEMENT_WIDTH_M, half_width_m
+from simulator.junction import CROSSING_M, crossing_of, mouth_is_blocked
+from simulator.road import half_width_m
 from simulator.scene import Actor, CameraResponse, Environment, Place, Scene
 from simulator.traffic import add_traffic, labelled_mix
 
 Range = tuple[float, float]
-PlaceKind = Literal["urban", "suburb", "highway", "country"]
+# Lanes that a road of each kind may have, and how wide they are.
+LANES: dict[str, tuple[tuple[int, ...], Range]] = {
+    "urban": ((2, 2, 3, 4), (2.9, 3.5)),
+    "suburb": ((2, 2, 2), (2.8, 3.4)),
+    "highway": ((4, 6), (3.4, 3.8)),
+    "country": ((2, 2), (2.9, 3.6)),
+    "junction": ((2, 2, 4), (2.9, 3.5)),
+    "car_park": ((2,), (2.8, 3.3)),
+}
+PlaceKind = Literal["urban", "suburb", "highway", "country", "junction", "car_park"]
 # Logarithms of exposures lie so many times as densely near the longest as evenly spread ones would.
 LONG_EXPOSURES = {"day": 0.5, "dusk": 1.0, "night": 2.0}
 
@@ -35,7 +45,8 @@ class RandomisationConfig(BaseModel):
         description="Shares of the weather. Snow falls and lies where it is named; CARLA has none.",
     )
     places: dict[PlaceKind, float] = Field(
-        default={"urban": 0.4, "suburb": 0.35, "highway": 0.1, "country": 0.15}, description="Shares of street kinds."
+        default={"urban": 0.35, "suburb": 0.28, "highway": 0.09, "country": 0.12, "junction": 0.1, "car_park": 0.06},
+        description="Shares of street kinds. A failure is shown on a car park never, on a junction where it fits.",
     )
     fog_visibility_m: Range = Field(default=(80, 500), description="How far one sees in fog.")
     exposure_ev: Range = Field(default=(-0.7, 0.7), description="Camera exposure, in stops.")
@@ -101,7 +112,6 @@ def randomise(
         reach_m=config.traffic_distance_m,
         target=None if scene.request is None else scene.request.actor_index,
     )
-    place = replace(place, clear_half_width_m=clear_half_width_m(place, actors))
     return replace(scene, actors=actors, place=place, environment=environment, response=response)
 
 
@@ -167,11 +177,9 @@ def draw_clutter(config: RandomisationConfig, rng: np.random.Generator) -> list[
 
 def draw_place(kind: PlaceKind, rng: np.random.Generator, *, own_lane: int | None = None) -> Place:
     """A street of a kind, the camera in a lane that leads away: `own_lane` counts from the rightmost (None: drawn)."""
-    lanes = {"urban": (2, 2, 3, 4), "suburb": (2, 2, 2), "highway": (4, 6), "country": (2, 2)}[kind]
+    lanes, widths_m = LANES[kind]
     lane_count = int(rng.choice(lanes))
-    width = _uniform(
-        {"urban": (2.9, 3.5), "suburb": (2.8, 3.4), "highway": (3.4, 3.8), "country": (2.9, 3.6)}[kind], rng
-    )
+    width = _uniform(widths_m, rng)
     away = lane_count // 2 if lane_count > 1 else 1
     lane = lane_count - 1 - (int(rng.integers(away)) if own_lane is None else min(own_lane, away - 1))
     offset = (lane - (lane_count - 1) / 2) * width + rng.normal(0, 0.2)
@@ -180,18 +188,32 @@ def draw_place(kind: PlaceKind, rng: np.random.Generator, *, own_lane: int | Non
         lane_count=lane_count,
         lane_width_m=width,
         camera_offset_m=float(offset),
+        # To the right kerb. That nothing hides an actor is ensured for each by itself: a wider strip would only empty
+        # the pavements.
+        clear_half_width_m=max(lane_count * width / 2 - float(offset), 1.2),
+        clear_depth_m=40.0,
         seed=int(rng.integers(2**31)),
+        crossing_m=float(np.exp(_uniform(tuple(np.log(CROSSING_M)), rng))) if kind == "junction" else Place.crossing_m,
     )
 
 
 def place_for(actors: Sequence[Actor], kind: PlaceKind, rng: np.random.Generator) -> Place:
-    """A street that suits the actors there are: it runs their way, and its lanes reach under its vehicles."""
+    """A street that suits the actors there are: it runs their way, and its lanes reach under its vehicles.
+
+    A car park would need a bay under each of them, which no real frame's traffic grants: it becomes a suburb. A
+    junction stays one where a vehicle crosses the camera's way, its crossing road under it; else it becomes urban.
+    """
     vehicles = [a for a in actors if a.asset in VEHICLE_ASSETS and a.category is not None]
     # Deviation of each heading from the camera's axis, either way round: -90 to 90 degrees.
     deviations = [(np.degrees(a.yaw_rad + np.pi / 2) + 90) % 180 - 90 for a in vehicles]
     along = [float(d) for d in deviations if abs(d) < 20]
     yaw = float(np.clip(np.median(along) if along else rng.normal(0, 2), -12, 12))
     on_road = [a for a, d in zip(vehicles, deviations, strict=True) if abs(d) < 25 and abs(a.x_m) < 9 and a.z_m < 60]
+    crossing_m = crossing_of(vehicles, yaw) if kind == "junction" else None
+    if kind == "car_park":
+        kind = "suburb"
+    elif kind == "junction" and crossing_m is None:
+        kind = "urban"
     best, best_miss = None, np.inf
     for own_lane in (0, 0, 1, 0, 1, 2):
         place = replace(draw_place(kind, rng, own_lane=own_lane), road_yaw_deg=yaw)
@@ -201,14 +223,10 @@ def place_for(actors: Sequence[Actor], kind: PlaceKind, rng: np.random.Generator
             best, best_miss = place, miss
     if best is None:  # cannot happen: the first place always beats infinity
         raise RuntimeError("no street was drawn")
-    return best
-
-
-def clear_half_width_m(place: Place, actors: Sequence[Actor]) -> float:
-    """How far from the camera's axis nothing of the place may stand: road, pavements, and actors beside them."""
-    reach = [abs(a.x_m) + max(a.dimensions_hwl_m[1:]) / 2 + 0.5 for a in actors if abs(a.x_m) < 16]
-    street = abs(place.camera_offset_m) + half_width_m(place) + PAVEMENT_WIDTH_M[place.kind]
-    return float(max([street, *reach]))
+    if crossing_m is None:
+        return best
+    junction = replace(best, crossing_m=crossing_m)
+    return replace(best, kind="urban") if mouth_is_blocked(junction, actors) else junction
 
 
 def _uniform(bounds: tuple[float, ...], rng: np.random.Generator) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from simulator.scene import Place
 
-PAVEMENT_WIDTH_M = {"urban": 3.0, "suburb": 2.2, "highway": 0.0, "country": 0.0}
+PAVEMENT_WIDTH_M = {"urban": 3.0, "suburb": 2.2, "highway": 0.0, "country": 0.0, "junction": 3.0, "car_park": 0.0}
 
 
 def centre_line_x_m(place: Place, z_m: float) -> float:
@@ -44,3 +44,10 @@ def point_m(place: Place, z_m: float, offset_m: float) -> tuple[float, float]:
     """(x, z) of the point `offset_m` to the right of the centre line, square to it, at the distance z."""
     heading = heading_rad(place, z_m)
     return centre_line_x_m(place, z_m) + offset_m * float(np.cos(heading)), z_m - offset_m * float(np.sin(heading))
+
+
+def straight_point_m(place: Place, along_m: float, offset_m: float) -> tuple[float, float]:
+    """(x, z) on a road that does not bend: `along_m` from beside the camera, `offset_m` right of the centre line."""
+    heading = np.radians(place.road_yaw_deg)
+    across, cos, sin = offset_m - place.camera_offset_m, float(np.cos(heading)), float(np.sin(heading))
+    return across * cos + along_m * sin, along_m * cos - across * sin

@@ -19,7 +19,7 @@ ACTOR_ASSETS = (
 )  # fmt: skip
 # What it can put in the way, or where a detector saw something that was not there.
 CLUTTER_ASSETS = ("pole", "bin", "bollard", "bush", "tree", "container", "barrier", "billboard", "hydrant", "kiosk")
-PLACES = ("urban", "suburb", "highway", "country")
+PLACES = ("urban", "suburb", "highway", "country", "junction", "car_park")
 ASSET_SETS = ("default", "stand-in")  # stand-in: other shapes, paints and facades, for the demo's 'real' world
 
 
@@ -117,13 +117,13 @@ class MapSpot:
 
 @dataclass(frozen=True)
 class Place:
-    """The street: its kind, road and what lines it.
+    """The street: its kind, road and what lines it. The road of a car park is the aisle between its bays.
 
     Nothing of it stands within `clear_half_width_m` of the camera's axis up to `clear_depth_m`, nor between the
-    camera and an actor.
+    camera and an actor. A bridge or a wire may pass over both, where it hides no actor.
     """
 
-    kind: Literal["urban", "suburb", "highway", "country"] = "urban"
+    kind: Literal["urban", "suburb", "highway", "country", "junction", "car_park"] = "urban"
     lane_count: int = 2
     lane_width_m: float = 3.4
     camera_offset_m: float = 1.7  # camera to the right of the road's centre line
@@ -131,6 +131,7 @@ class Place:
     curvature_per_m: float = 0.0  # positive bends to the right
     clear_half_width_m: float = 9.0
     clear_depth_m: float = 120.0
+    crossing_m: float = 28.0  # of a junction: where along the road the middle of the crossing road is
     seed: int = 0
     map: MapSpot | None = None  # on a real map: road and scenery are the map's, and nothing is kept clear
 

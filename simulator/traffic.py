@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from simulator.car_park import stand_in_car_park
 from simulator.casting import HUNG_ASSETS, SIZES, Casting
 from simulator.clutter import CLUTTER_SIZES
 from simulator.footprint import collides
+from simulator.junction import obstructs, stand_at_junction
 from simulator.map_street import stand_on_map
 from simulator.preview import distance_m, whole_box
 from simulator.road import PAVEMENT_WIDTH_M, half_width_m, lane_offset_m, point_m, yaw_along_rad
@@ -116,9 +118,14 @@ def add_traffic(
 def _standing(
     asset: str, category: str | None, place: Place, reach_m: tuple[float, float], rng: np.random.Generator
 ) -> Actor | None:
-    if place.map is None:
-        return stand(asset, category, place, reach_m, rng)
-    return stand_on_map(asset, category, place.map, reach_m, rng)
+    if place.map is not None:
+        return stand_on_map(asset, category, place.map, reach_m, rng)
+    if place.kind == "car_park":
+        return stand_in_car_park(asset, category, place, reach_m, rng)
+    if place.kind == "junction":
+        actor = stand_at_junction(asset, category, place, reach_m, rng) or stand(asset, category, place, reach_m, rng)
+        return None if obstructs(actor, place) else actor
+    return stand(asset, category, place, reach_m, rng)
 
 
 def park(

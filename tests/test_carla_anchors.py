@@ -62,6 +62,13 @@ def test_a_town_offers_straight_places_of_its_kind(town, kind):
         assert PLACES[stretches.kind[near]] == kind
 
 
+@pytest.mark.parametrize(("kind", "nearest"), [("junction", "urban"), ("car_park", "suburb")])
+def test_kinds_that_towns_do_not_have_are_shown_on_the_nearest(straight, kind, nearest):
+    mixed = replace(straight, kind=np.arange(len(straight.kind)) % 4, straight_m=np.full(len(straight.kind), 80.0))
+    shown = [anchors_for(replace(SCENE, place=Place(kind=one)), mixed, 5) for one in (kind, nearest)]
+    assert shown[0] == shown[1] and shown[0]
+
+
 def test_a_scenes_map_depends_on_its_place_alone():
     maps = ("Town01", "Town02", "Town03")
     chosen = [map_of(replace(SCENE, seed=seed, place=Place(seed=seed % 9)), maps) for seed in range(90)]

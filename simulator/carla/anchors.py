@@ -18,6 +18,7 @@ SPACING_M = 5.0  # between the places that are looked at
 LOOKS_AHEAD_M = (15.0, 30.0, 45.0, 60.0, 80.0)
 MAX_BEND_M = 0.02  # sideways, a metre ahead; and 0.3 m
 MAX_RISE_M = 0.008  # a metre ahead; and 0.1 m
+NEAREST_KIND = {"junction": "urban", "car_park": "suburb"}  # where CARLA's stretches have no such kind
 POOL = 48  # of the best places, one is drawn
 NEAREST_REACH_M, FURTHEST_REACH_M = 25.0, 80.0
 
@@ -79,11 +80,12 @@ def anchors_for(scene: Scene, stretches: Stretches, count: int) -> list[Anchor]:
     reach = float(np.clip(max((a.z_m for a in scene.actors), default=0) + 5, NEAREST_REACH_M, FURTHEST_REACH_M))
     lane, beside_m = camera_lane(place)
     wanted_from_right = place.lane_count - 1 - lane
+    kind = PLACES.index(NEAREST_KIND.get(place.kind, place.kind))
     paved = {PLACES.index("urban"), PLACES.index("suburb")}
-    same_paving = np.isin(stretches.kind, list(paved)) == (PLACES.index(place.kind) in paved)
+    same_paving = np.isin(stretches.kind, list(paved)) == (kind in paved)
     dislike = (
         8.0 * np.maximum(reach - stretches.straight_m, 0) / reach
-        + 2.0 * (stretches.kind != PLACES.index(place.kind))
+        + 2.0 * (stretches.kind != kind)
         + 2.0 * ~same_paving
         + 1.0 * np.minimum(np.abs(stretches.from_right - wanted_from_right), 2)
         + 0.5 * np.minimum(np.abs(stretches.lanes - place.lane_count), 3)

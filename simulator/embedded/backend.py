@@ -83,7 +83,11 @@ class EmbeddedBackend:
 
     def meshes(self, scene: Scene) -> tuple[Mesh, list[tuple[Mesh, Pose]]]:
         """Scenery in the world frame, and each actor in its own with its pose."""
-        clear = [Footprint(a.x_m, a.z_m, float(np.hypot(*a.dimensions_hwl_m[1:])) / 2) for a in scene.actors]
+        eye_m = scene.camera.intrinsics.height_m
+        clear = [
+            Footprint(a.x_m, a.z_m, float(np.hypot(*a.dimensions_hwl_m[1:])) / 2, _highest_sight_m(a, eye_m))
+            for a in scene.actors
+        ]
         spot, night = scene.place.map, _lamps_are_lit(scene)
         place = place_mesh(scene.place, clear, scene.asset_set, night) if spot is None else town_street(spot, night)
         # The post that carries a light or a sign is scenery: it has no label and is no part of the silhouette.
@@ -109,6 +113,10 @@ class EmbeddedBackend:
 
 def _lamps_are_lit(scene: Scene) -> bool:
     return scene.environment.sun_altitude_deg < LAMPS_ON_BELOW_DEG
+
+
+def _highest_sight_m(actor: Actor, eye_m: float) -> float:
+    return max(actor.lift_m + actor.dimensions_hwl_m[0], eye_m)
 
 
 def _pose(actor: Actor) -> Pose:

@@ -11,14 +11,23 @@ import numpy as np
 from dataset.errors import InputError
 from simulator.embedded.mesh import Mesh
 from simulator.embedded.places import kinds
+from simulator.embedded.places.car_park import car_park
 from simulator.embedded.places.clearance import Clearance, Footprint
+from simulator.embedded.places.junction import junction
 from simulator.embedded.places.road import Road
 from simulator.embedded.places.site import Site
 from simulator.scene import ASSET_SETS, PLACES, Place
 
 __all__ = ["Footprint", "place_mesh"]
 
-BUILDERS = {"urban": kinds.urban, "suburb": kinds.suburb, "highway": kinds.highway, "country": kinds.country}
+BUILDERS = {
+    "urban": kinds.urban,
+    "suburb": kinds.suburb,
+    "highway": kinds.highway,
+    "country": kinds.country,
+    "junction": junction,
+    "car_park": car_park,
+}
 
 
 def place_mesh(place: Place, keep_clear: Sequence[Footprint], asset_set: str, night: bool) -> Mesh:

@@ -187,7 +187,8 @@ def _shop(site: Site, frame: Frame, width_m: float, ground_m: float) -> None:
     panes = max(2, int(inner / 2.2))
     y = (np.arange(panes) - (panes - 1) / 2) * inner / panes
     door = int(rng.integers(panes))
-    glass = m.GLASS if not site.night or rng.uniform() < 0.4 else m.LIT_SHOP
+    dark = rng.uniform() < 0.4  # drawn by day, too: it is the same street at night
+    glass = m.LIT_SHOP if site.night and not dark else m.GLASS
     window = np.arange(panes) != door
     site.panels(frame, upright(0.14, y[window], ground_m * 0.43, inner / panes - 0.16, ground_m * 0.6), glass, BUILDING)
     site.panels(frame, upright(0.14, y[[door]], ground_m * 0.36, 1.1, ground_m * 0.66), glass, BUILDING)

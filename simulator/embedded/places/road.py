@@ -17,14 +17,14 @@ GROUND_M, SIDE_ROAD_M, ROAD_M, PATCH_M, LINE_M, PAVEMENT_M = -0.03, -0.01, 0.0, 
 class Road:
     """The centre line as an arc that starts at the place's heading, tabulated every metre."""
 
-    def __init__(self, place: Place):
+    def __init__(self, place: Place, first_m: float = FIRST_M):
         self.place = place
         self.half_m = place.lane_count * place.lane_width_m / 2
-        s = np.arange(FIRST_M, LAST_M + 0.5)
+        s = np.arange(first_m, LAST_M + 0.5)
         heading = np.radians(place.road_yaw_deg) + np.clip(place.curvature_per_m * s, -MOST_TURN_RAD, MOST_TURN_RAD)
         step = np.stack([np.sin(heading), np.cos(heading)], 1)
         course = np.concatenate([np.zeros((1, 2)), np.cumsum((step[1:] + step[:-1]) / 2, axis=0)])
-        start = int(-FIRST_M)
+        start = int(-first_m)
         right = np.array([step[start, 1], -step[start, 0]])
         self._s, self._heading = s, heading
         self._x, self._y = (course - course[start] - place.camera_offset_m * right).T.copy()

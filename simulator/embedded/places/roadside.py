@@ -4,25 +4,46 @@ import numpy as np
 
 from simulator.embedded.assets import materials as m
 from simulator.embedded.assets.shapes import FENCE, GUARD_RAIL, POLE, STATIC, TERRAIN, VEGETATION, WALL
+from simulator.embedded.assets.vegetation import CROWN_FROM
 from simulator.embedded.mesh import PATTERNS, Material
 from simulator.embedded.places.road import GROUND_M
 from simulator.embedded.places.site import Frame, Site
 
+NEAREST_TREE_M = 8.0  # ahead: a nearer one would be a wall of leaves at the picture's edge
 
-def tree_at(site: Site, s: float, t: float, height_m: float) -> None:
+
+def tree_at(site: Site, s: float, t: float, height_m: float, kind: str = "tree") -> None:
     spread = height_m * float(site.rng.uniform(0.55, 0.85))
+    if 0 < s < NEAREST_TREE_M:
+        return
     at = site.settle(s, t, spread / 2)
     if at is not None:
-        site.plant("tree", site.road.point_m(s, at), height_m, spread)
+        site.plant(kind, site.road.point_m(s, at), height_m, spread)
 
 
 def avenue(site: Site, distance_m: float, every_m: float, share: float) -> None:
-    """Trees along both pavements."""
+    """Trees along both pavements, none of them a conifer."""
     height = float(site.rng.uniform(5, 10))
     for side in (-1, 1):
         for s in np.arange(-10, 170, every_m):
             if site.rng.uniform() < share:
-                tree_at(site, float(s), side * distance_m, height * float(site.rng.uniform(0.8, 1.2)))
+                tall = height * float(site.rng.uniform(0.8, 1.2))
+                tree_at(site, float(s), side * distance_m, tall, "broad tree")
+
+
+def overhanging_trees(site: Site, distance_m: float, every_m: float, share: float) -> None:
+    """A row of old trees along the kerbs whose crowns reach over the road and shade it, high above traffic."""
+    rng = site.rng
+    height, spread = float(rng.uniform(13.5, 16.0)), float(rng.uniform(6.0, 8.5))
+    for side in (-1, 1):
+        s = np.arange(float(rng.uniform(-12, -6)), 150, every_m)
+        trunk = site.road.point_m(s, side * distance_m)
+        tall = height * rng.uniform(0.94, 1.1, len(s))
+        ok = site.clear.free(trunk, 0.45) & (rng.uniform(size=len(s)) < share)
+        for xy, high in zip(trunk[ok], tall[ok], strict=True):
+            if site.clear.free_overhead(xy, spread / 2, 0.9 * CROWN_FROM * high):
+                site.plant("street tree", xy, float(high), spread)
+                site.clear.take(xy[None], 0.3)
 
 
 def street_clutter(site: Site, distance_m: float, count: int) -> None:
@@ -74,7 +95,9 @@ def boundary(
         return
     t = side * (distance_m + push)
     at = road.point_m(s, t)
-    for xy, along, ok in zip(at, s, site.clear.free(at, 1.1), strict=True):
+    free = site.clear.free(at, 1.1)
+    beside = np.append(free[1:], False) | np.insert(free[:-1], 0, False)
+    for xy, along, ok in zip(at, s, free & beside, strict=True):  # a single piece would be a block of green
         if not ok:
             continue
         frame = Frame(xy, float(road.yaw_rad(along)))
@@ -148,7 +171,7 @@ def gantry(site: Site, s: float, distance_m: float) -> None:
     left, right = site.settle(s, -distance_m, 0.5), site.settle(s, distance_m, 0.5)
     if left is None or right is None:
         return
-    if not site.clear.free(site.road.point_m(s, np.linspace(left, right, 24)), 0.5).all():
+    if not site.clear.free_overhead(site.road.point_m(s, np.linspace(left, right, 24)), 0.5, 6.0).all():
         return
     frame = Frame(site.road.point_m(s, (left + right) / 2), float(site.road.yaw_rad(s)))
     span = right - left
@@ -157,9 +180,3 @@ def gantry(site: Site, s: float, distance_m: float) -> None:
     site.boxes(frame, [(0, 0, 7.1), (0, 0, 6.3)], (0.3, span, 0.16), m.GALVANISED, POLE)
     y = np.arange(-span / 2, span / 2, 1.2)
     site.boxes(frame, np.stack([np.zeros(len(y)), y, np.full(len(y), 6.7)], 1), (0.08, 0.08, 0.8), m.GALVANISED, POLE)
-
-
-def wooden_pole(site: Site, s: float, t: float) -> None:
-    frame = Frame(site.road.point_m(s, t), float(site.road.yaw_rad(s)))
-    wood = Material(m.srgb(92, 76, 62), 1.0)
-    site.boxes(frame, [(0, 0, 4.0), (0, 0, 7.4)], [(0.2, 0.2, 8.0), (0.12, 1.8, 0.12)], wood, POLE)

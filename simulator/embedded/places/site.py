@@ -1,7 +1,9 @@
 """A building site: collects the parts of a place by material, so that thousands of boxes become a few arrays."""
 
 from collections import defaultdict
-from functools import lru_cache
+from collections.abc import Callable
+from copy import copy
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -12,7 +14,16 @@ from simulator.embedded.mesh import Lamp, Material, Mesh
 from simulator.embedded.places.clearance import Clearance
 from simulator.embedded.places.road import Road
 
+AssetMaker = Callable[[int, str, tuple[float, float, float]], Mesh]
 STREET_LIGHTS = ((1.0, 0.74, 0.42), (1.0, 0.86, 0.66), (0.92, 0.96, 1.0))  # sodium vapour, warm and cold LEDs
+WINTER = 0.15  # share of the places whose trees have no leaves
+PLANTS = {
+    "tree": vegetation.tree,
+    "broad tree": partial(vegetation.tree, conifers=False),
+    "street tree": vegetation.street_tree,
+    "bare tree": vegetation.bare_tree,
+    "bush": vegetation.bush,
+}
 LAMP_HEAD = Material((0.8, 0.78, 0.7), 0.4, emission=7.0)
 
 
@@ -26,7 +37,20 @@ class Site:
         self._shapes: list[tuple[Shape, Material, int]] = []
         self._plants: dict[tuple[str, int, int], list[tuple]] = defaultdict(list)
         self._lamps: list[Lamp] = []
+        self.winter = bool(rng.spawn(1)[0].uniform() < WINTER)
         self._street_light = STREET_LIGHTS[int(rng.spawn(1)[0].integers(len(STREET_LIGHTS)))]
+
+    def along(self, road: Road) -> "Site":
+        """The same site seen from another road: what is built there is part of this one."""
+        other = copy(self)
+        other.road = road
+        return other
+
+    def drawing_apart(self) -> "Site":
+        """The same site with a generator of its own: what is added through it moves nothing else."""
+        other = copy(self)
+        other.rng = self.rng.spawn(1)[0]
+        return other
 
     def add(self, shape: Shape, material: Material, tag: int) -> None:
         """A shape in the world frame."""
@@ -43,10 +67,17 @@ class Site:
         """Quadrilaterals (N, 4, 3) in a local frame."""
         self._panels[material, tag].append(frame.world(np.asarray(corners_m, float).reshape(-1, 4, 3)))
 
+    def add_model(self, make: AssetMaker, variant: int, size_hwl_m: tuple[float, float, float], frame: "Frame") -> None:
+        """An asset of a known size, in a local frame."""
+        for shape, material, tag in _model(make, variant, self.asset_set, size_hwl_m):
+            self.add(shape._replace(vertices_m=frame.world(shape.vertices_m)), material, tag)
+
     def plant(self, kind: str, xy_m, height_m: float, spread_m: float) -> None:
-        """A tree or bush. Those near the camera are more detailed."""
-        detail = 2 if kind == "tree" and np.hypot(*xy_m) < 24 else 1
+        """A plant of the kinds of PLANTS. Those near the camera are more detailed; in winter most trees are bare."""
+        detail = 2 if kind != "bush" and np.hypot(*xy_m) < 24 else 1
         variant = int(self.rng.integers(5))
+        if self.winter and kind != "bush" and variant:
+            kind = "bare tree"
         self._plants[kind, variant, detail].append((*xy_m, spread_m, height_m, float(self.rng.uniform(0, 2 * np.pi))))
 
     def settle(self, s: float, t: float, radius_m: float, pushes_m=(0, 1, 2, 4, 6, 9, 12)) -> float | None:
@@ -107,14 +138,24 @@ class Frame:
 @lru_cache(maxsize=64)
 def _plant_template(kind: str, variant: int, detail: int, asset_set: str) -> list[tuple[Shape, Material, int]]:
     """A plant of unit height within a circle of unit diameter, split by material and shading."""
-    size = (8.0, 6.0, 6.0) if kind == "tree" else (1.2, 1.6, 1.6)
-    make = vegetation.tree if kind == "tree" else vegetation.bush
-    mesh = fitted(make(variant, asset_set, size, detail), (1.0, 1.0, 1.0))
+    size = (1.2, 1.6, 1.6) if kind == "bush" else (8.0, 6.0, 6.0)
+    mesh = fitted(PLANTS[kind](variant, asset_set, size, detail), (1.0, 1.0, 1.0))
     vertices = mesh.vertices_m.astype(float)
     vertices[:, :2] /= 2 * np.linalg.norm(vertices[:, :2], axis=1).max()
+    return _parts(mesh, vertices)
+
+
+@lru_cache(maxsize=64)
+def _model(make: AssetMaker, variant: int, asset_set: str, size_hwl_m: tuple[float, float, float]):
+    mesh = make(variant, asset_set, size_hwl_m)
+    return _parts(mesh, mesh.vertices_m.astype(float))
+
+
+def _parts(mesh: Mesh, vertices_m: np.ndarray) -> list[tuple[Shape, Material, int]]:
+    """A mesh split by material and shading, each part with one tag."""
     shading = np.zeros(len(mesh.faces), bool) if mesh.smooth is None else mesh.smooth
     return [
-        (Shape(vertices, mesh.faces, smooth).part(chosen), material, int(mesh.tag[0]))
+        (Shape(vertices_m, mesh.faces, smooth).part(chosen), material, int(mesh.tag[chosen][0]))
         for index, material in enumerate(mesh.materials)
         for smooth in (False, True)
         if (chosen := (mesh.material == index) & (shading == smooth)).any()

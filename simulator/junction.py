@@ -1,0 +1,137 @@
+"""The crossing road of a junction: where it is, and what drives, waits and walks at it.
+
+It meets the camera's road square, `crossing_m` along it. Road coordinates: metres along the camera's road, and to the
+right of its centre line. Along the crossing road one looks at what drives from the side.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.casting import HUNG_ASSETS, SIZES
+from simulator.road import half_width_m, lane_offset_m, straight_point_m
+from simulator.scene import Actor, Place
+
+CROSSING_M = (12.0, 45.0)  # where along the camera's road a crossing road may be
+LANE_WIDTH_M = 3.2
+ZEBRA_M = 3.2  # middle of the zebra crossing, from the kerb of the crossed road
+STOP_LINE_M = 6.2  # where vehicles wait, from the kerb of the crossed road
+SET_BACK_M = 4.5  # corner buildings, from the kerb: what stands further aside is out of sight
+DRIVERS = ("car", "van", "truck", "bus", "cyclist", "motorcyclist")
+LEAST_TURN_DEG = 65.0  # off the camera's road: such a vehicle crosses it
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """The crossing road: its middle along the camera's road, half its width, and how many lanes lead each way."""
+
+    along_m: float
+    half_m: float
+    lanes_each_way: int
+
+
+def crossing(place: Place) -> Crossing:
+    """The crossing road of a place of the kind 'junction'; its width follows from the place's seed."""
+    each = int(np.random.default_rng([place.seed, 91]).choice([1, 1, 1, 2]))
+    return Crossing(place.crossing_m, each * LANE_WIDTH_M, each)
+
+
+def crossing_of(vehicles: Sequence[Actor], road_yaw_deg: float) -> float | None:
+    """Where a crossing road must be for the vehicles that cross the camera's; None where none does within reach."""
+    heading = np.radians(road_yaw_deg)
+    found = []
+    for actor in vehicles:
+        turn = actor.yaw_rad - heading  # 0: drives to the right
+        along = actor.x_m * np.sin(heading) + actor.z_m * np.cos(heading)
+        if abs(np.cos(turn)) > np.sin(np.radians(LEAST_TURN_DEG)):
+            # Driving to the right one keeps to the near side of the crossing road.
+            found.append(along + (LANE_WIDTH_M / 2 if np.cos(turn) > 0 else -LANE_WIDTH_M / 2))
+    inside = [along for along in found if CROSSING_M[0] <= along <= CROSSING_M[1]]
+    return float(np.median(inside)) if inside else None
+
+
+def mouth_is_blocked(place: Place, actors: Sequence[Actor]) -> bool:
+    """Whether something stands beside the camera's road, on the crossing one, that neither crosses nor walks."""
+    heading, cross, kerb_m = np.radians(place.road_yaw_deg), crossing(place), half_width_m(place)
+    for actor in actors:
+        along = actor.x_m * np.sin(heading) + actor.z_m * np.cos(heading)
+        aside = actor.x_m * np.cos(heading) - actor.z_m * np.sin(heading) + place.camera_offset_m
+        crosses = abs(np.cos(actor.yaw_rad - heading)) > np.sin(np.radians(LEAST_TURN_DEG))
+        drives_or_walks = actor.asset == "pedestrian" or (actor.asset in DRIVERS and crosses)
+        if abs(along - cross.along_m) < cross.half_m and abs(aside) > kerb_m and not drives_or_walks:
+            return True
+    return False
+
+
+def stand_at_junction(
+    asset: str, category: str | None, place: Place, reach_m: tuple[float, float], rng: np.random.Generator
+) -> Actor | None:
+    """An actor at the junction; None where this one is better met elsewhere along the road, as half of them are."""
+    if asset not in (*DRIVERS, "pedestrian", *HUNG_ASSETS) or rng.random() > 0.6:
+        return None
+    dimensions = SIZES[asset].draw(rng)
+    spot = _crossing_spot(asset, place, dimensions, rng)
+    if spot is None:
+        return None
+    along, offset, turn, lift = spot
+    x, z = straight_point_m(place, along, offset)
+    if not reach_m[0] <= np.hypot(x, z) <= reach_m[1]:
+        return None
+    return Actor(
+        *(asset, x, z, float(np.radians(place.road_yaw_deg) + turn), dimensions),
+        category=category,
+        lift_m=lift,
+        appearance_seed=int(rng.integers(2**31)),
+    )
+
+
+def obstructs(actor: Actor, place: Place) -> bool:
+    """Whether something that does not drive or walk would stand on the crossing road."""
+    heading, cross = np.radians(place.road_yaw_deg), crossing(place)
+    along = actor.x_m * np.sin(heading) + actor.z_m * np.cos(heading)
+    reach = cross.half_m + max(actor.dimensions_hwl_m[1:]) / 2 + 0.5
+    return actor.asset not in (*DRIVERS, "pedestrian") and abs(along - cross.along_m) < reach
+
+
+def _crossing_spot(
+    asset: str, place: Place, dimensions_hwl_m: tuple[float, float, float], rng: np.random.Generator
+) -> tuple[float, float, float, float] | None:
+    """(along, offset, turn, lift): turn 0 drives to the right, -pi/2 away from the camera."""
+    cross, kerb = crossing(place), half_width_m(place)
+    length = dimensions_hwl_m[2]
+    side = float(rng.choice([-1.0, 1.0]))
+    near_kerb = cross.along_m - cross.half_m
+    if asset in HUNG_ASSETS:  # at the stop line before or the corner behind, towards the camera or the crossing road
+        lift = float(rng.uniform(1.9, 2.6) if asset == "traffic_sign" else rng.uniform(2.2, 3.4))
+        along = near_kerb - STOP_LINE_M if rng.random() < 0.5 else cross.along_m + cross.half_m + 0.8
+        return along, side * (kerb + rng.uniform(0.4, 1.0)), np.pi / 2 if rng.random() < 0.75 else 0.0, lift
+    if asset == "pedestrian":
+        if rng.random() < 0.55:  # on a zebra crossing over the camera's road
+            along = near_kerb - ZEBRA_M if rng.random() < 0.7 else cross.along_m + cross.half_m + ZEBRA_M
+            turn = float(rng.choice([0.0, np.pi])) + rng.normal(0, 0.15)
+            return along + rng.normal(0, 0.7), rng.uniform(-kerb - 0.8, kerb + 0.8), turn, 0.0
+        corner = near_kerb - rng.uniform(0.6, 3.0)  # waiting at a corner
+        return corner, side * (kerb + rng.uniform(0.6, 2.5)), rng.uniform(-np.pi, np.pi), 0.0
+    if rng.random() < 0.25:  # waiting at the line on the camera's road, seen from behind or from the front
+        oncoming = rng.random() < 0.5
+        lanes = [lane_offset_m(place, lane) for lane in range(place.lane_count)]
+        own = [offset for offset in lanes if (offset < -0.1) == oncoming] or lanes
+        back = STOP_LINE_M + length / 2 + rng.uniform(0.1, 1.0)
+        along = cross.along_m + cross.half_m + back if oncoming else near_kerb - back
+        return along, float(rng.choice(own)), np.pi / 2 if oncoming else -np.pi / 2, 0.0
+    # On the crossing road, to the right on its near side or to the left on the far side.
+    to_right = rng.random() < 0.5
+    lane = (0.5 + rng.integers(cross.lanes_each_way)) * LANE_WIDTH_M
+    if asset == "cyclist":
+        lane = cross.half_m - 0.7
+    along = cross.along_m + (-lane if to_right else lane) + rng.normal(0, 0.1)
+    furthest = (kerb + SET_BACK_M) * cross.along_m / max(near_kerb - SET_BACK_M, 4.0) - length / 2
+    if rng.random() < 0.45:  # waiting at its line
+        offset = kerb + STOP_LINE_M + length / 2 + rng.uniform(0.1, 1.0)
+        offset = -offset if to_right else offset
+    else:
+        offset = rng.uniform(-furthest, furthest)
+    if abs(offset) > furthest:
+        offset = float(rng.uniform(-kerb, kerb))
+    return along, offset, (0.0 if to_right else np.pi) + np.radians(rng.normal(0, 1.5)), 0.0
