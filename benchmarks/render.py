@@ -26,9 +26,12 @@ from dataset.schema import Camera
 from simulator.embedded.backend import EmbeddedBackend
 from simulator.embedded.film import develop
 from simulator.embedded.glare import with_glare
+from simulator.embedded.lens import with_fringes
+from simulator.embedded.motion import Seen, with_motion
 from simulator.embedded.silhouettes import silhouettes
 from simulator.embedded.sky import sky_of
 from simulator.embedded.tracer import label_through, pinhole_of, trace
+from simulator.randomise import RandomisationConfig, draw_response
 from simulator.render_worker import PNG_LEVEL
 from simulator.scene import Actor, Environment, Place, Scene, SceneCamera
 
@@ -44,7 +47,7 @@ ROAD_USERS = ("car", "car", "car", "car", "car", "car", "van", "truck", "bus", "
 
 
 def street(seed: int, width_px: int, height_px: int) -> Scene:
-    """A full street by day: 15 actors on and beside the road."""
+    """A full street by day, 15 actors on and beside the road; lens, motion and film as training draws them."""
     rng = np.random.default_rng(seed)
     actors = []
     for index, asset in enumerate(rng.permutation(ROAD_USERS)):
@@ -59,7 +62,8 @@ def street(seed: int, width_px: int, height_px: int) -> Scene:
     camera = SceneCamera(Camera(focal, focal, width_px / 2, 0.47 * height_px), width_px, height_px)
     place = Place(("urban", "suburb", "highway", "country")[seed % 4], seed=seed)
     light = Environment(rng.uniform(15, 60), rng.uniform(0, 360), rng.uniform(0, 1))
-    return Scene(camera, tuple(actors), place, light, seed=seed)
+    response = draw_response(RandomisationConfig(), light, rng)
+    return Scene(camera, tuple(actors), place, light, response, seed=seed)
 
 
 def _actor(asset: str, x_m: float, z_m: float, yaw_rad: float, seed: int) -> Actor:
@@ -132,8 +136,13 @@ def profile(scenes: list[Scene]) -> dict[str, float]:
             silhouettes(world, scene.camera)
         with timed("glare"):
             radiance = with_glare(traced.radiance, world, pinhole, sky)
+        camera, response = scene.camera.intrinsics, scene.response
+        with timed("motion"):
+            seen = Seen(traced.depth_m, traced.instance)
+            radiance = with_motion(radiance, seen, camera, response, scene.actors, scene.place)
         with timed("film"):
-            picture = develop(radiance, scene.response, scene.seed)
+            radiance = with_fringes(radiance, response.chromatic_aberration, (camera.cx_px, camera.cy_px))
+            picture = develop(radiance, response, scene.seed)
         with timed("save"):
             for pixels in (picture, traced.semantic):
                 Image.fromarray(pixels).save(io.BytesIO(), format="png", compress_level=PNG_LEVEL)
