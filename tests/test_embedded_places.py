@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import trimesh
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from trimesh.ray.ray_pyembree import RayMeshIntersector
 
@@ -67,6 +67,8 @@ def test_nothing_stands_on_a_footprint_nor_between_it_and_the_camera(place, keep
 
 @settings(max_examples=60, deadline=None)
 @given(place=places)
+# the canopy of its shop reached into the strip
+@example(Place("car_park", 1, 3.0, 0.0, clear_half_width_m=3.0, clear_depth_m=50.0, crossing_m=12.0, seed=3159))
 def test_nothing_stands_in_the_strip_about_the_camera_s_axis(place):
     mesh = place_mesh(place, [], "default", False)
     corner = mesh.vertices_m[mesh.faces]

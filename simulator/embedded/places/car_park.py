@@ -15,6 +15,7 @@ from simulator.embedded.places.road import LINE_M, PAVEMENT_M, ROAD_M, Road
 from simulator.embedded.places.site import Frame, Site
 
 KERB_M = 0.13  # height of an island's kerb
+CANOPY_M = 3.2  # how far the shop's canopy stands out before its front
 NEAR_PUSHES_M = (0, 2, 4, 7, 10, 14, 20, 28)
 
 
@@ -151,7 +152,8 @@ def _shop(site: Site, s: float, edge_m: float) -> None:
     middle = float(rng.uniform(-0.25, 0.25)) * edge_m
     frame = Frame(road.point_m(s, middle), yaw)
     y = np.linspace(-wide / 2, wide / 2, 24)
-    if not site.clear.free(frame.world(np.stack([np.zeros(24), y, np.zeros(24)], 1))[:, :2], 1.5).all():
+    canopy = frame.world(np.stack([np.full(24, CANOPY_M / 2), y, np.zeros(24)], 1))[:, :2]
+    if not site.clear.free(canopy, CANOPY_M / 2 + 0.4).all():
         return
     site.clear.take(frame.world(np.stack([np.full(24, -6.0), y, np.zeros(24)], 1))[:, :2], 6.0)
     clad = Material(m.varied(m.drawn([*WALLS[site.asset_set], m.srgb(190, 192, 194)], rng), rng), 0.7)
@@ -165,7 +167,7 @@ def _shop(site: Site, s: float, edge_m: float) -> None:
     at = (np.arange(panes) - (panes - 1) / 2) * 2.4
     glass = m.LIT_SHOP if site.night else m.GLASS
     site.panels(frame, upright(0.05, at, 1.65, 2.2, 2.6), glass, BUILDING)
-    site.boxes(frame, (1.6, 0, 3.35), (3.2, wide * 0.6, 0.25), band, BUILDING)
+    site.boxes(frame, (CANOPY_M / 2, 0, 3.35), (CANOPY_M, wide * 0.6, 0.25), band, BUILDING)
     posts = np.stack([np.full(panes // 3 + 1, 3.0), np.linspace(-0.28, 0.28, panes // 3 + 1) * wide], 1)
     site.boxes(frame, np.column_stack([posts, np.full(len(posts), 1.65)]), (0.16, 0.16, 3.3), m.GALVANISED, BUILDING)
     board = band._replace(color=m.scaled(band.color, 1.4), emission=0.6)
