@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulator.casting import HUNG_ASSETS, SIZES
-from simulator.road import half_width_m, lane_offset_m, straight_point_m
+from simulator.road import half_width_m, lane_offset_m, straight_coordinates_m, straight_point_m
 from simulator.scene import Actor, Place
 
 CROSSING_M = (12.0, 45.0)  # where along the camera's road a crossing road may be
@@ -55,8 +55,7 @@ def mouth_is_blocked(place: Place, actors: Sequence[Actor]) -> bool:
     """Whether something stands beside the camera's road, on the crossing one, that neither crosses nor walks."""
     heading, cross, kerb_m = np.radians(place.road_yaw_deg), crossing(place), half_width_m(place)
     for actor in actors:
-        along = actor.x_m * np.sin(heading) + actor.z_m * np.cos(heading)
-        aside = actor.x_m * np.cos(heading) - actor.z_m * np.sin(heading) + place.camera_offset_m
+        along, aside = straight_coordinates_m(place, actor.x_m, actor.z_m)
         crosses = abs(np.cos(actor.yaw_rad - heading)) > np.sin(np.radians(LEAST_TURN_DEG))
         drives_or_walks = actor.asset == "pedestrian" or (actor.asset in DRIVERS and crosses)
         if abs(along - cross.along_m) < cross.half_m and abs(aside) > kerb_m and not drives_or_walks:
@@ -88,8 +87,8 @@ def stand_at_junction(
 
 def obstructs(actor: Actor, place: Place) -> bool:
     """Whether something that does not drive or walk would stand on the crossing road."""
-    heading, cross = np.radians(place.road_yaw_deg), crossing(place)
-    along = actor.x_m * np.sin(heading) + actor.z_m * np.cos(heading)
+    cross = crossing(place)
+    along, _ = straight_coordinates_m(place, actor.x_m, actor.z_m)
     reach = cross.half_m + max(actor.dimensions_hwl_m[1:]) / 2 + 0.5
     return actor.asset not in (*DRIVERS, "pedestrian") and abs(along - cross.along_m) < reach
 

@@ -51,3 +51,10 @@ def straight_point_m(place: Place, along_m: float, offset_m: float) -> tuple[flo
     heading = np.radians(place.road_yaw_deg)
     across, cos, sin = offset_m - place.camera_offset_m, float(np.cos(heading)), float(np.sin(heading))
     return across * cos + along_m * sin, along_m * cos - across * sin
+
+
+def straight_coordinates_m(place: Place, x_m: float, z_m: float) -> tuple[float, float]:
+    """(along, offset) of a point on a road that does not bend: the inverse of `straight_point_m`."""
+    heading = np.radians(place.road_yaw_deg)
+    cos, sin = float(np.cos(heading)), float(np.sin(heading))
+    return x_m * sin + z_m * cos, x_m * cos - z_m * sin + place.camera_offset_m

@@ -11,7 +11,7 @@ from simulator.footprint import overlap
 from simulator.junction import CROSSING_M, DRIVERS, crossing
 from simulator.random_street import RandomStreetConfig, random_scene
 from simulator.randomise import RandomisationConfig, draw_place, place_for
-from simulator.road import half_width_m
+from simulator.road import half_width_m, straight_coordinates_m, straight_point_m
 from simulator.scene import Actor, Place, Scene
 
 CAMERA = Camera(480.0, 480.0, 320.0, 90.0, 1.6)
@@ -28,15 +28,19 @@ def scenes(kind: str, count: int) -> list[Scene]:
 
 def on_road(actor: Actor, place: Place) -> tuple[float, float, float]:
     """(along, right of the middle, heading against the road's in degrees: 0 along it, 90 to the right)."""
-    heading = np.radians(place.road_yaw_deg)
-    along = actor.x_m * np.sin(heading) + actor.z_m * np.cos(heading)
-    aside = actor.x_m * np.cos(heading) - actor.z_m * np.sin(heading) + place.camera_offset_m
-    return float(along), float(aside), float(np.degrees(actor.yaw_rad + np.pi / 2 - heading) % 360)
+    along, aside = straight_coordinates_m(place, actor.x_m, actor.z_m)
+    return along, aside, float(np.degrees(actor.yaw_rad + np.pi / 2) - place.road_yaw_deg) % 360
 
 
 def off(degrees: float, other: float) -> float:
     """The angle between two directions, whichever way round each points."""
     return abs((degrees - other + 90) % 180 - 90)
+
+
+def test_road_coordinates_of_a_point_are_those_it_was_made_from():
+    place = Place("junction", camera_offset_m=1.7, road_yaw_deg=9.0)
+    assert straight_coordinates_m(place, *straight_point_m(place, 23.0, -4.5)) == pytest.approx((23.0, -4.5))
+    assert straight_coordinates_m(place, 0.0, 0.0) == pytest.approx((0.0, 1.7))  # the camera
 
 
 @pytest.mark.parametrize("kind", ["car_park", "junction"])
