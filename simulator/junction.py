@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.casting import HUNG_ASSETS, SIZES
+from simulator.casting import HUNG_ASSETS, SIZES, VEHICLE_ASSETS
 from simulator.road import half_width_m, lane_offset_m, straight_coordinates_m, straight_point_m
 from simulator.scene import Actor, Place
 
@@ -37,30 +37,31 @@ def crossing(place: Place) -> Crossing:
     return Crossing(place.crossing_m, each * LANE_WIDTH_M, each)
 
 
+def is_square(actor: Actor, road_yaw_deg: float) -> bool:
+    """Whether an actor heads across the camera's road, near enough."""
+    return bool(abs(np.cos(actor.yaw_rad - np.radians(road_yaw_deg))) > np.sin(np.radians(LEAST_TURN_DEG)))
+
+
 def crossing_of(vehicles: Sequence[Actor], road_yaw_deg: float) -> float | None:
-    """Where a crossing road must be for the vehicles that cross the camera's; None where none does within reach."""
-    heading = np.radians(road_yaw_deg)
-    found = []
+    """Where a crossing road must be for the first of the vehicles that crosses the camera's within reach; else None."""
     for actor in vehicles:
-        turn = actor.yaw_rad - heading  # 0: drives to the right
-        along = actor.x_m * np.sin(heading) + actor.z_m * np.cos(heading)
-        if abs(np.cos(turn)) > np.sin(np.radians(LEAST_TURN_DEG)):
-            # Driving to the right one keeps to the near side of the crossing road.
-            found.append(along + (LANE_WIDTH_M / 2 if np.cos(turn) > 0 else -LANE_WIDTH_M / 2))
-    inside = [along for along in found if CROSSING_M[0] <= along <= CROSSING_M[1]]
-    return float(np.median(inside)) if inside else None
+        along, _ = straight_coordinates_m(Place(road_yaw_deg=road_yaw_deg), actor.x_m, actor.z_m)
+        to_right = np.cos(actor.yaw_rad - np.radians(road_yaw_deg)) > 0  # it keeps to the near side
+        middle = along + (LANE_WIDTH_M / 2 if to_right else -LANE_WIDTH_M / 2)
+        if is_square(actor, road_yaw_deg) and CROSSING_M[0] <= middle <= CROSSING_M[1]:
+            return middle
+    return None
 
 
-def mouth_is_blocked(place: Place, actors: Sequence[Actor]) -> bool:
-    """Whether something stands beside the camera's road, on the crossing one, that neither crosses nor walks."""
-    heading, cross, kerb_m = np.radians(place.road_yaw_deg), crossing(place), half_width_m(place)
+def suits(place: Place, actors: Sequence[Actor]) -> bool:
+    """Whether vehicles within reach that are square to the camera's road are on the crossing one, and none bars it."""
+    cross = crossing(place)
     for actor in actors:
-        along, aside = straight_coordinates_m(place, actor.x_m, actor.z_m)
-        crosses = abs(np.cos(actor.yaw_rad - heading)) > np.sin(np.radians(LEAST_TURN_DEG))
-        drives_or_walks = actor.asset == "pedestrian" or (actor.asset in DRIVERS and crosses)
-        if abs(along - cross.along_m) < cross.half_m and abs(aside) > kerb_m and not drives_or_walks:
-            return True
-    return False
+        along, _ = straight_coordinates_m(place, actor.x_m, actor.z_m)
+        square = actor.asset in VEHICLE_ASSETS and is_square(actor, place.road_yaw_deg)
+        if square and along <= CROSSING_M[1] and abs(along - cross.along_m) >= cross.half_m:
+            return False
+    return not any(obstructs(actor, place) for actor in actors)
 
 
 def stand_at_junction(
@@ -86,11 +87,14 @@ def stand_at_junction(
 
 
 def obstructs(actor: Actor, place: Place) -> bool:
-    """Whether something that does not drive or walk would stand on the crossing road."""
+    """Whether something stands on the crossing road, off the camera's, that neither drives along it nor walks."""
     cross = crossing(place)
-    along, _ = straight_coordinates_m(place, actor.x_m, actor.z_m)
-    reach = cross.half_m + max(actor.dimensions_hwl_m[1:]) / 2 + 0.5
-    return actor.asset not in (*DRIVERS, "pedestrian") and abs(along - cross.along_m) < reach
+    along, aside = straight_coordinates_m(place, actor.x_m, actor.z_m)
+    if actor.asset == "pedestrian" or abs(aside) <= half_width_m(place):
+        return False
+    if actor.asset in VEHICLE_ASSETS:
+        return abs(along - cross.along_m) < cross.half_m and not is_square(actor, place.road_yaw_deg)
+    return abs(along - cross.along_m) < cross.half_m + max(actor.dimensions_hwl_m[1:]) / 2 + 0.5
 
 
 def _crossing_spot(

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
 from simulator.casting import VEHICLE_ASSETS, Casting, CastingConfig
 from simulator.clutter import CLUTTER_SIZES
-from simulator.junction import CROSSING_M, crossing_of, mouth_is_blocked
+from simulator.junction import CROSSING_M, crossing_of, suits
 from simulator.road import half_width_m
 from simulator.scene import Actor, CameraResponse, Environment, Place, Scene
 from simulator.traffic import add_traffic, labelled_mix
@@ -98,7 +98,8 @@ def randomise(
     """The scene on another street, with other light, weather, camera response and further traffic."""
     environment = draw_environment(config, rng)
     response = draw_response(config, environment, rng)
-    place = place_for(scene.actors, _choice(config.places, rng), rng)
+    target = None if scene.request is None else scene.request.actor_index
+    place = place_for(scene.actors, _choice(config.places, rng), rng, target=target)
     pairs, shares = labelled_mix(Casting(categories, casting), config.traffic_mix)
     count = int(rng.integers(int(config.extra_traffic[0]), int(config.extra_traffic[1]) + 1)) if pairs else 0
     wanted: list[tuple[str, str | None]] = [pairs[int(rng.choice(len(pairs), p=shares))] for _ in range(count)]
@@ -110,7 +111,7 @@ def randomise(
         wanted,
         rng,
         reach_m=config.traffic_distance_m,
-        target=None if scene.request is None else scene.request.actor_index,
+        target=target,
     )
     return replace(scene, actors=actors, place=place, environment=environment, response=response)
 
@@ -197,11 +198,14 @@ def draw_place(kind: PlaceKind, rng: np.random.Generator, *, own_lane: int | Non
     )
 
 
-def place_for(actors: Sequence[Actor], kind: PlaceKind, rng: np.random.Generator) -> Place:
+def place_for(
+    actors: Sequence[Actor], kind: PlaceKind, rng: np.random.Generator, *, target: int | None = None
+) -> Place:
     """A street that suits the actors there are: it runs their way, and its lanes reach under its vehicles.
 
     A car park would need a bay under each of them, which no real frame's traffic grants: it becomes a suburb. A
-    junction stays one where a vehicle crosses the camera's way, its crossing road under it; else it becomes urban.
+    junction stays one where a vehicle crosses the camera's way: the crossing road lies under the target (its index) or
+    the nearest that does. Where another that is square to the road would stand off it, the junction becomes urban.
     """
     vehicles = [a for a in actors if a.asset in VEHICLE_ASSETS and a.category is not None]
     # Deviation of each heading from the camera's axis, either way round: -90 to 90 degrees.
@@ -209,7 +213,8 @@ def place_for(actors: Sequence[Actor], kind: PlaceKind, rng: np.random.Generator
     along = [float(d) for d in deviations if abs(d) < 20]
     yaw = float(np.clip(np.median(along) if along else rng.normal(0, 2), -12, 12))
     on_road = [a for a, d in zip(vehicles, deviations, strict=True) if abs(d) < 25 and abs(a.x_m) < 9 and a.z_m < 60]
-    crossing_m = crossing_of(vehicles, yaw) if kind == "junction" else None
+    first = sorted(vehicles, key=lambda a: (target is None or a is not actors[target], np.hypot(a.x_m, a.z_m)))
+    crossing_m = crossing_of(first, yaw) if kind == "junction" else None
     if kind == "car_park":
         kind = "suburb"
     elif kind == "junction" and crossing_m is None:
@@ -226,7 +231,7 @@ def place_for(actors: Sequence[Actor], kind: PlaceKind, rng: np.random.Generator
     if crossing_m is None:
         return best
     junction = replace(best, crossing_m=crossing_m)
-    return replace(best, kind="urban") if mouth_is_blocked(junction, actors) else junction
+    return junction if suits(junction, actors) else replace(best, kind="urban")
 
 
 def _uniform(bounds: tuple[float, ...], rng: np.random.Generator) -> float:

@@ -8,13 +8,14 @@ from simulator.car_park import car_park
 from simulator.casting import VEHICLE_ASSETS
 from simulator.embedded.places import place_mesh
 from simulator.footprint import overlap
-from simulator.junction import CROSSING_M, DRIVERS, crossing
+from simulator.junction import CROSSING_M, DRIVERS, LANE_WIDTH_M, crossing
 from simulator.random_street import RandomStreetConfig, random_scene
 from simulator.randomise import RandomisationConfig, draw_place, place_for
 from simulator.road import half_width_m, straight_coordinates_m, straight_point_m
 from simulator.scene import Actor, Place, Scene
 
 CAMERA = Camera(480.0, 480.0, 320.0, 90.0, 1.6)
+CAR = (1.5, 1.7, 4.2)
 ROAD_LINE = 24  # the tag
 MIX = {"car": 0.6, "person": 0.2, "truck": 0.1, "cyclist": 0.1}
 
@@ -117,6 +118,35 @@ def test_no_crossing_road_runs_under_a_car_that_is_parked_at_the_kerb():
         place = place_for((crossing_car, parked), "junction", np.random.default_rng(seed))
         _, aside, _ = on_road(parked, place)
         assert place.kind == "urban" or abs(aside) <= half_width_m(place)
+
+
+def stands_on(actor: Actor, place: Place) -> bool:
+    road = crossing(place)
+    return abs(on_road(actor, place)[0] - road.along_m) < road.half_m
+
+
+def test_of_two_cars_that_cross_both_stand_on_the_crossing_road_or_there_is_none():
+    for far_m, kinds in ((35.0, {"urban"}), (17.5, {"junction"})):
+        cars = [Actor("car", x, z, yaw, CAR, "car") for x, z, yaw in ((6.0, 15.0, 0.02), (-7.0, far_m, np.pi))]
+        places = [place_for(cars, "junction", np.random.default_rng(seed)) for seed in range(20)]
+        assert {place.kind for place in places} == kinds
+        assert all(stands_on(car, place) for place in places if place.kind == "junction" for car in cars)
+
+
+def test_the_crossing_road_lies_under_the_target_and_else_under_the_nearest_that_crosses():
+    near, target = (Actor("car", 0.0, z, 0.0, CAR, "car") for z in (20.0, 23.0))
+    for one, index in ((target, 1), (near, None)):
+        places = [place_for((near, target), "junction", np.random.default_rng(s), target=index) for s in range(20)]
+        shown = [place for place in places if place.kind == "junction"]  # some roads are wide enough for both
+        assert shown
+        for place in shown:
+            assert on_road(one, place)[0] == pytest.approx(crossing(place).along_m - LANE_WIDTH_M / 2)
+
+
+def test_a_row_of_cars_parked_square_to_the_road_makes_no_junction():
+    row = tuple(Actor("car", 7.0, z, 0.03, CAR, "car") for z in np.arange(10.0, 40.0, 2.7))
+    for seed in range(20):
+        assert place_for(row, "junction", np.random.default_rng(seed)).kind == "urban"
 
 
 @pytest.mark.parametrize(("drawn", "shown"), [("junction", "urban"), ("car_park", "suburb")])
