@@ -23,6 +23,7 @@ import numpy as np
 import psutil
 
 from dataset.schema import Camera
+from simulator.carla.anchors import kinds_for_carla
 from simulator.carla.config import CarlaConfig
 from simulator.carla.loopback import control
 from simulator.carla.losses import LOSSES, losses_by_kind
@@ -168,7 +169,8 @@ def soak(scenes: int, workers: int, seed: int, maps: str | None, folder: Path) -
         memory, began_s = Memory(servers), time.monotonic()
         jobs = RandomJobs(
             scenes, ["car", "pedestrian", "cyclist", "truck"], [CAMERA],
-            RandomStreetConfig(objects=(1, 4), distance_m=(6, 30)), RandomisationConfig(), seed=seed, cycle=1,
+            RandomStreetConfig(objects=(1, 4), distance_m=(6, 30)), kinds_for_carla(RandomisationConfig()),
+            seed=seed, cycle=1,
         )  # fmt: skip
         report = render_scenes(
             jobs, folder / "out", workers=workers, attempts=8, batch=8,

@@ -94,7 +94,7 @@ def render_once(config: CampaignConfig, mined: Path | None, count: int, out: Pat
     if mined is None:
         camera, categories = stand_in_camera(640, 192), tuple(CATEGORY_MIX)
         street = simulator.street.model_copy(update={"category_mix": CATEGORY_MIX})
-        jobs = RandomJobs(count, categories, [camera], street, simulator.randomisation, seed=seed, cycle=0)
+        jobs = RandomJobs(count, categories, [camera], street, simulator.randomisation_shown, seed=seed, cycle=0)
     else:
         table = FailureTable.open(mined / "failures.parquet")
         wanted = [failure for failure in table.iterate() if failure.kind in RECREATED_KINDS]
@@ -102,7 +102,7 @@ def render_once(config: CampaignConfig, mined: Path | None, count: int, out: Pat
             Dataset.open(mined / "data"),
             wanted[: config.mining.max_failures],
             simulator.recreate,
-            simulator.randomisation,
+            simulator.randomisation_shown,
             seed=seed,
             cycle=0,
             max_width_px=simulator.max_width_px,

@@ -46,7 +46,8 @@ class RandomisationConfig(BaseModel):
     )
     places: dict[PlaceKind, float] = Field(
         default={"urban": 0.35, "suburb": 0.28, "highway": 0.09, "country": 0.12, "junction": 0.1, "car_park": 0.06},
-        description="Shares of street kinds. A failure is shown on a car park never, on a junction where it fits.",
+        description="Shares of street kinds. A failure is shown on a car park never, on a junction where it fits. "
+        "CARLA's towns have neither: there junctions count as urban, car parks as suburb.",
     )
     fog_visibility_m: Range = Field(default=(80, 500), description="How far one sees in fog.")
     exposure_ev: Range = Field(default=(-0.7, 0.7), description="Camera exposure, in stops.")

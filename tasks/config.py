@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from dataset.errors import InputError
 from models.detector.config import DetectorConfig, TrainConfig
 from models.refiners.config import GateConfig, RefinerConfig
+from simulator.carla.anchors import kinds_for_carla
 from simulator.carla.config import CarlaConfig
 from simulator.carla.pool import SCHEME, servers_of
 from simulator.carla.supervision import SupervisionConfig
@@ -129,6 +130,11 @@ class SimulatorConfig(Settings):
     @property
     def uses_carla(self) -> bool:
         return self.address != EMBEDDED
+
+    @property
+    def randomisation_shown(self) -> RandomisationConfig:
+        """`randomisation`; on CARLA without the kinds of places that its towns do not have."""
+        return kinds_for_carla(self.randomisation) if self.uses_carla else self.randomisation
 
     @property
     def carla_shown(self) -> CarlaConfig:

@@ -36,7 +36,7 @@ def recreate_scenes(campaign: Campaign, cycle: Cycle, data: Data, chosen: Step) 
             Dataset.open(data.pool),
             failures,
             config.simulator.recreate,
-            config.simulator.randomisation,
+            config.simulator.randomisation_shown,
             seed=config.loop.seed,
             cycle=cycle.number,
             max_width_px=config.simulator.max_width_px,
@@ -79,7 +79,7 @@ def random_scenes(campaign: Campaign, cycle: Cycle, data: Data, like: Step) -> S
             config.simulator.street.model_copy(
                 update={"category_mix": mix_of(train), "casting": config.simulator.recreate.casting}
             ),
-            config.simulator.randomisation,
+            config.simulator.randomisation_shown,
             seed=config.loop.seed + 1,
             cycle=cycle.number,
         )

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from dataset.schema import Camera
-from simulator.carla.anchors import Stretches, anchors_for, camera_lane, map_of, stretches_of
+from simulator.carla.anchors import Stretches, anchors_for, camera_lane, kinds_for_carla, map_of, stretches_of
 from simulator.carla.loopback.maps import straight_road
+from simulator.randomise import RandomisationConfig
 from simulator.scene import PLACES, Actor, Place, Request, Scene, SceneCamera
 
 carla = pytest.importorskip("carla")
@@ -67,6 +68,13 @@ def test_kinds_that_towns_do_not_have_are_shown_on_the_nearest(straight, kind, n
     mixed = replace(straight, kind=np.arange(len(straight.kind)) % 4, straight_m=np.full(len(straight.kind), 80.0))
     shown = [anchors_for(replace(SCENE, place=Place(kind=one)), mixed, 5) for one in (kind, nearest)]
     assert shown[0] == shown[1] and shown[0]
+
+
+def test_what_is_drawn_for_carla_is_of_kinds_its_towns_have():
+    shares = kinds_for_carla(RandomisationConfig(places={"junction": 0.3, "suburb": 0.2, "car_park": 0.4}))
+    assert shares.places == pytest.approx({"urban": 0.3, "suburb": 0.6})
+    untouched = RandomisationConfig(places={"country": 1.0, "urban": 2.0})
+    assert kinds_for_carla(untouched) == untouched
 
 
 def test_a_scenes_map_depends_on_its_place_alone():

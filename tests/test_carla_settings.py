@@ -1,18 +1,25 @@
 """Which simulator renders: how it is named, and what of it decides whether a finished step is done again."""
 
+from typing import NoReturn
+
 import pytest
 from typer.testing import CliRunner
 
 import flows.__main__ as command_line
 from dataset.errors import InputError
 from dataset.schema import Camera
+from flows import single
 from flows.settings import resolve
 from simulator.carla.config import CarlaConfig
 from simulator.scene import Place, Scene, SceneCamera
 from tasks import rendering
-from tasks.config import SimulatorConfig
+from tasks.config import CampaignConfig, SimulatorConfig
 from tasks.rendering import inputs_of
 from tasks.steps import digest_of
+
+
+class Drawn(Exception):
+    """What kinds of places a verb would have rendered."""
 
 
 def digest(**settings) -> str:
@@ -63,6 +70,21 @@ def test_streets_of_a_map_have_what_lies_on_none_shown_on_the_same_towns(tmp_pat
     given["backend_factory"]().close()
     assert given["backend_factory"].args[1].maps == ("Town03", "Town01")
     assert digest_of(inputs_of(shown, recreated=True)) != digest(**CARLA)
+
+
+@pytest.mark.parametrize(("simulator", "kinds"), [(CARLA, {"suburb", "urban"}), ({}, {"car_park", "junction"})])
+def test_no_traffic_is_laid_out_for_a_car_park_or_a_crossing_road_that_carla_will_not_show(
+    simulator, kinds, tmp_path, monkeypatch
+):
+    def drawn(jobs, *_) -> NoReturn:
+        raise Drawn({jobs.scene(index, 0).place.kind for index in range(12)})
+
+    monkeypatch.setattr(single, "render", drawn)
+    shares = {"places": {"car_park": 0.5, "junction": 0.5}}
+    config = CampaignConfig.model_validate({"simulator": {**simulator, "randomisation": shares}})
+    with pytest.raises(Drawn) as given:
+        single.render_once(config, None, 12, tmp_path)
+    assert given.value.args == (kinds,)
 
 
 @pytest.mark.parametrize(

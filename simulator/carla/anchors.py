@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from simulator.carla.unreal import Anchor
+from simulator.randomise import PlaceKind, RandomisationConfig
 from simulator.road import lane_offset_m
 from simulator.scene import PLACES, MapSpot, Place, Scene
 
@@ -18,7 +19,8 @@ SPACING_M = 5.0  # between the places that are looked at
 LOOKS_AHEAD_M = (15.0, 30.0, 45.0, 60.0, 80.0)
 MAX_BEND_M = 0.02  # sideways, a metre ahead; and 0.3 m
 MAX_RISE_M = 0.008  # a metre ahead; and 0.1 m
-NEAREST_KIND = {"junction": "urban", "car_park": "suburb"}  # where CARLA's stretches have no such kind
+# Where CARLA's stretches have no such kind.
+NEAREST_KIND: dict[str, PlaceKind] = {"junction": "urban", "car_park": "suburb"}
 POOL = 48  # of the best places, one is drawn
 NEAREST_REACH_M, FURTHEST_REACH_M = 25.0, 80.0
 
@@ -34,6 +36,15 @@ class Stretches:
     from_right: np.ndarray  # (N,) lanes to the right of this one that lead the same way
     lane_width_m: np.ndarray  # (N,)
     kind: np.ndarray  # (N,) index into PLACES, by lanes and pavements
+
+
+def kinds_for_carla(config: RandomisationConfig) -> RandomisationConfig:
+    """The same with shares of kinds that CARLA's towns lack given to the nearest: traffic is laid out by the kind."""
+    places: dict[PlaceKind, float] = {}
+    for kind, share in config.places.items():
+        shown = NEAREST_KIND.get(kind, kind)
+        places[shown] = places.get(shown, 0.0) + share
+    return config.model_copy(update={"places": places})
 
 
 def stretches_of(world_map: Any) -> Stretches:
