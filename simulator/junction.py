@@ -18,6 +18,7 @@ LANE_WIDTH_M = 3.2
 ZEBRA_M = 3.2  # middle of the zebra crossing, from the kerb of the crossed road
 STOP_LINE_M = 6.2  # where vehicles wait, from the kerb of the crossed road
 SET_BACK_M = 4.5  # corner buildings, from the kerb: what stands further aside is out of sight
+CORNER_M = 5.0  # radius of the kerb at a corner
 DRIVERS = ("car", "van", "truck", "bus", "cyclist", "motorcyclist")
 LEAST_TURN_DEG = 65.0  # off the camera's road: such a vehicle crosses it
 
@@ -107,15 +108,18 @@ def _crossing_spot(
     near_kerb = cross.along_m - cross.half_m
     if asset in HUNG_ASSETS:  # at the stop line before or the corner behind, towards the camera or the crossing road
         lift = float(rng.uniform(1.9, 2.6) if asset == "traffic_sign" else rng.uniform(2.2, 3.4))
-        along = near_kerb - STOP_LINE_M if rng.random() < 0.5 else cross.along_m + cross.half_m + 0.8
-        return along, side * (kerb + rng.uniform(0.4, 1.0)), np.pi / 2 if rng.random() < 0.75 else 0.0, lift
+        along, beside = near_kerb - STOP_LINE_M, rng.uniform(0.4, 1.0)
+        if rng.random() < 0.5:
+            behind, beside = _behind_the_arc(rng, (0.4, 0.8), (35.0, 80.0))
+            along = cross.along_m + cross.half_m + behind
+        return along, side * (kerb + beside), np.pi / 2 if rng.random() < 0.75 else 0.0, lift
     if asset == "pedestrian":
         if rng.random() < 0.55:  # on a zebra crossing over the camera's road
             along = near_kerb - ZEBRA_M if rng.random() < 0.7 else cross.along_m + cross.half_m + ZEBRA_M
             turn = float(rng.choice([0.0, np.pi])) + rng.normal(0, 0.15)
             return along + rng.normal(0, 0.7), rng.uniform(-kerb - 0.8, kerb + 0.8), turn, 0.0
-        corner = near_kerb - rng.uniform(0.6, 3.0)  # waiting at a corner
-        return corner, side * (kerb + rng.uniform(0.6, 2.5)), rng.uniform(-np.pi, np.pi), 0.0
+        before, beside = _behind_the_arc(rng, (0.5, 2.5), (20.0, 70.0))  # waiting at a corner
+        return near_kerb - before, side * (kerb + beside), rng.uniform(-np.pi, np.pi), 0.0
     if rng.random() < 0.25:  # waiting at the line on the camera's road, seen from behind or from the front
         oncoming = rng.random() < 0.5
         lanes = [lane_offset_m(place, lane) for lane in range(place.lane_count)]
@@ -138,3 +142,14 @@ def _crossing_spot(
     if abs(offset) > furthest:
         offset = float(rng.uniform(-kerb, kerb))
     return along, offset, (0.0 if to_right else np.pi) + np.radians(rng.normal(0, 1.5)), 0.0
+
+
+def _behind_the_arc(
+    rng: np.random.Generator, inside_m: tuple[float, float], turn_deg: tuple[float, float]
+) -> tuple[float, float]:
+    """A spot on the pavement of a corner: metres from the crossing road's kerb line and from that of the camera's.
+
+    `inside_m`: so far from the rounded kerb; `turn_deg`: 0 at the crossing road, 90 at the camera's.
+    """
+    radius, turn = CORNER_M - rng.uniform(*inside_m), np.radians(rng.uniform(*turn_deg))
+    return float(CORNER_M - radius * np.cos(turn)), float(CORNER_M - radius * np.sin(turn))

@@ -8,7 +8,15 @@ from simulator.car_park import car_park
 from simulator.casting import VEHICLE_ASSETS
 from simulator.embedded.places import place_mesh
 from simulator.footprint import overlap
-from simulator.junction import CROSSING_M, DRIVERS, LANE_WIDTH_M, crossing
+from simulator.junction import (
+    CORNER_M,
+    CROSSING_M,
+    DRIVERS,
+    LANE_WIDTH_M,
+    crossing,
+    obstructs,
+    stand_at_junction,
+)
 from simulator.random_street import RandomStreetConfig, random_scene
 from simulator.randomise import RandomisationConfig, draw_place, place_for
 from simulator.road import half_width_m, straight_coordinates_m, straight_point_m
@@ -97,6 +105,25 @@ def test_traffic_of_a_crossing_road_is_square_to_the_cameras_and_keeps_to_the_ri
                 assert (along < road.along_m) == (abs(heading - 90) < 90)  # to the right on the near side
                 assert abs(aside) < 40
     assert across > 50
+
+
+def test_signs_and_people_at_a_corner_are_behind_its_rounded_kerb_and_bar_no_road():
+    place = Place("junction", seed=4, crossing_m=20.0, road_yaw_deg=3.0)
+    road, kerb_m, rng = crossing(place), half_width_m(place), np.random.default_rng(5)
+    counts = {"traffic_sign": 0, "traffic_light": 0, "pedestrian": 0}
+    for asset in counts:
+        for _ in range(400):
+            actor = stand_at_junction(asset, asset, place, (1.0, 90.0), rng)
+            if actor is None:
+                continue
+            along, aside, _ = on_road(actor, place)
+            beyond, beside = abs(along - road.along_m) - road.half_m, abs(aside) - kerb_m
+            if beyond > CORNER_M or beside < (0.85 if asset == "pedestrian" else 0.0):
+                continue  # at the stop line, on the zebra crossing
+            counts[asset] += 1
+            assert not obstructs(actor, place)
+            assert np.hypot(CORNER_M - beyond, CORNER_M - beside) < CORNER_M - 0.3  # not on the asphalt before the arc
+    assert min(counts.values()) > 50
 
 
 def test_a_vehicle_that_crosses_gets_a_crossing_road_under_it():

@@ -11,10 +11,9 @@ from simulator.embedded.places import ground, roadside, street_life
 from simulator.embedded.places.buildings import find_room, house, town_house
 from simulator.embedded.places.road import LINE_M, PAVEMENT_M, SIDE_ROAD_M, Road
 from simulator.embedded.places.site import Frame, Site
-from simulator.junction import LANE_WIDTH_M, STOP_LINE_M, ZEBRA_M, crossing
+from simulator.junction import CORNER_M, LANE_WIDTH_M, STOP_LINE_M, ZEBRA_M, crossing
 
 PUSHES_M = (0, 1, 2, 3, 4, 5, 6.5, 8, 10, 12, 15, 18, 22, 27, 33)
-CORNER_M = 5.0  # radius of the kerb at a corner
 REACH_M = 85.0  # how far the crossing road is lined, either way
 
 
