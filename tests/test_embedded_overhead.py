@@ -10,10 +10,12 @@ from trimesh.ray.ray_pyembree import RayMeshIntersector
 from dataset.schema import Camera
 from simulator.embedded.assets.vegetation import CROWN_FROM, bare_tree, street_tree
 from simulator.embedded.backend import EmbeddedBackend
-from simulator.embedded.mesh import Mesh
+from simulator.embedded.mesh import Material, Mesh
 from simulator.embedded.places import Footprint, place_mesh
-from simulator.embedded.places.bridges import LEAST_HEIGHT_M
+from simulator.embedded.places.bridges import LEAST_HEIGHT_M, overpass
 from simulator.embedded.places.clearance import Clearance
+from simulator.embedded.places.road import Road
+from simulator.embedded.places.site import Site
 from simulator.embedded.places.wires import sagging
 from simulator.embedded.tracer import label_through, pinhole_of
 from simulator.random_street import RandomStreetConfig, random_scene
@@ -86,6 +88,15 @@ def test_lorries_below_and_behind_a_bridge_are_seen_to_their_tops(kind):
     assert len(bridge_over_the_road(mesh, place))
     tops = np.array([(x + dx, z, top) for x, z, _, top in lorries for dx in (-1.2, 0, 1.2)])
     assert not hidden(mesh, tops).any()
+
+
+def test_bushes_on_the_two_banks_of_a_bridge_are_not_each_other_s_mirror_image():
+    place = street("country", 1)
+    ours = Site(Road(place), Clearance(place, []), "default", False, np.random.default_rng(1))
+    overpass(ours, 1.0, ours.road.half_m + 3.5, Material((0.1, 0.2, 0.1)))
+    bushes = np.concatenate([rows for (kind, _, _), rows in ours._plants.items() if kind == "bush"])
+    assert len(bushes) == 28
+    assert len(np.unique(bushes[:, 3].round(6))) == 28  # no two are of one height
 
 
 def test_no_bridge_hangs_before_what_is_taller():

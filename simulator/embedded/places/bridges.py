@@ -53,7 +53,7 @@ def overpass(site: Site, chance: float, edge_m: float, lawn: Material | None) ->
         if lawn is None:
             _wall(site, frame, side, end, width, under + deep, wall)
         else:
-            _bank(site, frame, side, end, width, under + deep, lawn, wall)
+            _bank(site, frame, side, end, width, under + deep, lawn, wall, rng)
     reach = np.arange(-right - REACH_M, left + REACH_M, 3.0)
     beside = (reach > left) | (reach < -right)
     foot = width / 2 + (SLOPE * (under + deep) if lawn is not None else 0.0)
@@ -166,7 +166,15 @@ def _wall(site: Site, frame: Frame, side: int, end_m: float, width_m: float, top
 
 
 def _bank(
-    site: Site, frame: Frame, side: int, end_m: float, width_m: float, top_m: float, lawn: Material, wall: Material
+    site: Site,
+    frame: Frame,
+    side: int,
+    end_m: float,
+    width_m: float,
+    top_m: float,
+    lawn: Material,
+    wall: Material,
+    rng: np.random.Generator,
 ) -> None:
     """An earth bank that carries the way up, ended by a wing wall beside the abutment; bushes on its slopes."""
     half, foot = width_m / 2 + 0.8, width_m / 2 + SLOPE * top_m
@@ -179,7 +187,6 @@ def _bank(
     wing = ring[:, 0] - [0, side * 0.5, 0]
     faces = np.array([[0, 1, 2], [0, 2, 3]])
     site.add(Shape(frame.world(wing), faces[:, ::-1]), wall, BRIDGE)
-    rng = np.random.default_rng(int(1000 * end_m))
     for _ in range(14):
         along, share = float(rng.uniform(3, 60)), float(rng.uniform(0.1, 0.9))
         x = float(rng.choice([-1, 1])) * (half + share * (foot - half))
