@@ -8,9 +8,10 @@ import trimesh
 from trimesh.ray.ray_pyembree import RayMeshIntersector
 
 from dataset.schema import Camera
+from simulator.embedded.assets import support_mesh
 from simulator.embedded.assets.vegetation import CROWN_FROM, bare_tree, street_tree
 from simulator.embedded.backend import EmbeddedBackend
-from simulator.embedded.mesh import Material, Mesh
+from simulator.embedded.mesh import Material, Mesh, join, placed
 from simulator.embedded.places import Footprint, place_mesh
 from simulator.embedded.places.bridges import LEAST_HEIGHT_M, overpass
 from simulator.embedded.places.clearance import Clearance
@@ -20,11 +21,12 @@ from simulator.embedded.places.wires import sagging
 from simulator.embedded.tracer import label_through, pinhole_of
 from simulator.random_street import RandomStreetConfig, random_scene
 from simulator.randomise import RandomisationConfig
-from simulator.scene import PLACES, Place
+from simulator.scene import PLACES, Place, Scene
 from tests.embedded_street import ground
 
 EYE = np.array([0.0, 0.0, 1.65])
 ROAD, PAVEMENT, ROAD_LINE, BRIDGE = 1, 2, 24, 26
+SEEDS = (*range(6), 281)  # of the last one's car park, the soil of a flat island hid a pixel
 KINDS = ("urban", "suburb", "highway", "country")
 
 
@@ -157,26 +159,29 @@ def test_a_bare_tree_lets_most_of_the_light_through(detail):
     assert len(mesh.faces) < 3500
 
 
+def posts(scene: Scene) -> list[Mesh]:
+    carried = [(actor, support_mesh(actor)) for actor in scene.actors]
+    return [placed(post, actor.x_m, actor.z_m, actor.yaw_rad) for actor, post in carried if post is not None]
+
+
 @pytest.mark.parametrize("kind", PLACES)
 def test_no_pixel_of_an_actor_is_hidden_but_by_the_edge_of_a_pavement(kind):
-    street = RandomStreetConfig(category_mix={"car": 0.6, "person": 0.2, "truck": 0.2}, objects=(14, 14))
+    mix = {"car": 0.5, "person": 0.2, "truck": 0.2, "traffic sign": 0.1}
+    street = RandomStreetConfig(category_mix=mix, objects=(14, 14))
     only = RandomisationConfig(places={kind: 1.0})
     camera = Camera(300.0, 300.0, 240.0, 68.0, 1.6)
     backend = EmbeddedBackend()
     seen = 0
-    for seed in range(4):
-        scene = random_scene(camera, 480, 144, ("car", "person", "truck"), street, only, np.random.default_rng(seed))
-        _, actors = backend.meshes(scene)
-        reach = [
-            Footprint(a.x_m, a.z_m, float(np.hypot(*a.dimensions_hwl_m[1:])) / 2, a.lift_m + a.dimensions_hwl_m[0])
-            for a in scene.actors
-        ]
-        scenery = place_mesh(scene.place, reach, scene.asset_set, False)
+    for seed in SEEDS:
+        scene = random_scene(camera, 480, 144, tuple(mix), street, only, np.random.default_rng(seed))
+        scenery, actors = backend.meshes(scene)
+        # A sign's post stands where its sign hangs, so it alone may hide what is behind it.
         labels, bare = (
-            label_through(backend.world(scene, mesh, actors), pinhole_of(scene.camera)) for mesh in (scenery, ground())
+            label_through(backend.world(scene, mesh, actors), pinhole_of(scene.camera))
+            for mesh in (scenery, join([ground(), *posts(scene)]))
         )
         gone = (bare.instance > 0) & (labels.instance != bare.instance)
         assert set(np.unique(labels.semantic[gone]).tolist()) <= {ROAD, PAVEMENT, ROAD_LINE}
         assert gone.sum() < 0.02 * (bare.instance > 0).sum()
         seen += len(np.unique(bare.instance)) - 1
-    assert seen > 12
+    assert seen > 24

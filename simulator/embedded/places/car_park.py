@@ -11,7 +11,7 @@ from simulator.embedded.assets.shapes import BUILDING, FENCE, GROUND, PAVEMENT, 
 from simulator.embedded.mesh import PATTERNS, Material
 from simulator.embedded.places import ground
 from simulator.embedded.places.buildings import SHOP_BOARDS, WALLS, find_room, house, town_house, upright
-from simulator.embedded.places.road import LINE_M, PAVEMENT_M, ROAD_M, Road
+from simulator.embedded.places.road import LINE_M, PATCH_M, ROAD_M, Road
 from simulator.embedded.places.site import Frame, Site
 
 KERB_M = 0.13  # height of an island's kerb
@@ -86,12 +86,12 @@ def _island(site: Site, bay: Bay, layout: CarPark) -> None:
     width, depth = layout.bay_width_m - 0.4, layout.row_depth_m - 0.3
     xy = frame.world(np.array([[x, 0.0, 0.0] for x in (-0.3 * depth, 0.0, 0.3 * depth)]))[:, :2]
     raised = bool(site.clear.free(xy, width / 2 + 0.4).all())
-    top = KERB_M if raised else PAVEMENT_M
+    top, soil_m = (KERB_M, KERB_M + 0.006) if raised else (PATCH_M, LINE_M)  # flat, it hides no more than a line does
     soil = (
         ground.grass(site) if rng.uniform() < 0.6 else Material(m.srgb(104, 86, 66), 1.0, pattern=PATTERNS["asphalt"])
     )
     site.boxes(frame, (0, 0, top / 2 - 0.02), (depth, width, top + 0.04), ground.KERB, PAVEMENT)
-    site.boxes(frame, (0, 0, top / 2 - 0.014), (depth - 0.3, width - 0.3, top + 0.04), soil, GROUND)
+    site.boxes(frame, (0, 0, soil_m / 2 - 0.02), (depth - 0.3, width - 0.3, soil_m + 0.04), soil, GROUND)
     if not raised:
         return
     if rng.uniform() < 0.3:
