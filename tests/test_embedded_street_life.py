@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from simulator.embedded import places as module
 from simulator.embedded.places import place_mesh, street_life
+from simulator.embedded.places import site as builder
 from simulator.embedded.places.clearance import Clearance
 from simulator.embedded.places.road import Road
-from simulator.embedded.places.site import Frame, Site
+from simulator.embedded.places.site import STREET_LIGHTS, Frame, Site
 from simulator.scene import ASSET_SETS, Place
 
 THINGS = {one.build.__name__: one for one in (*street_life.AT_THE_KERB, *street_life.AT_THE_HOUSES)}
@@ -44,6 +46,31 @@ def test_none_stands_in_another_nor_in_the_mouth_of_a_side_road():
         apart = np.linalg.norm(circles[:, None, :2] - circles[None, :, :2], axis=2)
         touching = apart < circles[:, None, 2] + circles[None, :, 2]
         assert touching.sum() == len(circles)  # each with itself
+
+
+@pytest.mark.parametrize("kind", ["urban", "suburb"])
+def test_what_stands_before_pavements_are_filled_stays_as_it_is(kind, monkeypatch):
+    def triangles() -> set[bytes]:
+        module._built.cache_clear()
+        mesh = place_mesh(place, [], "default", False)
+        return {corners.tobytes() for corners in mesh.vertices_m[mesh.faces]}
+
+    place = Place(kind, seed=5, clear_half_width_m=1.5, clear_depth_m=40.0)  # type: ignore[arg-type]
+    full = triangles()
+    monkeypatch.setattr(street_life, "furnish", lambda *_: None)
+    bare = triangles()
+    assert bare < full
+
+
+def test_the_season_changes_no_lamp(monkeypatch):
+    lights = []
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(builder, "WINTER", share)
+        sites = [site(Place(), "default", seed) for seed in range(30)]
+        assert {one.winter for one in sites} == {bool(share)}
+        lights.append([one._street_light for one in sites])
+    first = [np.random.default_rng(seed).spawn(1)[0].integers(len(STREET_LIGHTS)) for seed in range(30)]
+    assert lights[0] == lights[1] == [STREET_LIGHTS[int(index)] for index in first]
 
 
 def test_towns_are_fuller_than_they_were_and_their_roads_are_still_empty():

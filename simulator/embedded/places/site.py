@@ -37,8 +37,9 @@ class Site:
         self._shapes: list[tuple[Shape, Material, int]] = []
         self._plants: dict[tuple[str, int, int], list[tuple]] = defaultdict(list)
         self._lamps: list[Lamp] = []
-        self.winter = bool(rng.spawn(1)[0].uniform() < WINTER)
+        # In the order in which they were thought of: what a spawned generator draws depends on those spawned before it.
         self._street_light = STREET_LIGHTS[int(rng.spawn(1)[0].integers(len(STREET_LIGHTS)))]
+        self.winter = bool(rng.spawn(1)[0].uniform() < WINTER)
 
     def along(self, road: Road) -> "Site":
         """The same site seen from another road: what is built there is part of this one."""
@@ -47,7 +48,10 @@ class Site:
         return other
 
     def drawing_apart(self) -> "Site":
-        """The same site with a generator of its own: what is added through it moves nothing else."""
+        """The same site with a generator of its own: what is added through it draws nothing from this one's.
+
+        Ground that it takes is taken here too: what is settled afterwards makes way, and what stands already does not.
+        """
         other = copy(self)
         other.rng = self.rng.spawn(1)[0]
         return other

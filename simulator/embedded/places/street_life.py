@@ -54,9 +54,10 @@ def furnish(
 ) -> None:
     """Up to `tries` of the things along both sides, more of them near the camera, none in another or in the way.
 
-    `gaps` along the road are the mouths of side roads: nothing stands there.
+    `gaps` along the road are the mouths of side roads: nothing stands there. What stands already stays as it is; what
+    is settled afterwards makes way.
     """
-    site = site.drawing_apart()  # a street is otherwise the one it was
+    site = site.drawing_apart()
     rng, weight = site.rng, np.array([one.weight for one in things])
     chosen = rng.choice(len(things), tries, p=weight / weight.sum())
     s, side = np.exp(rng.uniform(np.log(NEAREST_M), np.log(95.0), tries)), rng.choice([-1, 1], tries)
