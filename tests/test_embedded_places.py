@@ -138,6 +138,17 @@ def test_road_passes_the_camera_at_its_offset_and_turns_as_asked():
     assert right[0] > 0.9  # t grows to the right
 
 
+def test_stop_lines_lie_before_those_who_must_stop_and_stripes_reach_from_kerb_to_kerb():
+    road = Road(Place(lane_count=2, lane_width_m=3.0, camera_offset_m=0.0))
+    for towards in (1, -1):
+        x, y = road.stop_line(20.0, towards, 0.4).vertices_m[:, :2].T * [[towards], [1]]
+        assert 0 < x.min() < 0.2 and 2.8 < x.max() < 3.0  # on the right of those who drive that way
+        assert (y.min(), y.max()) == pytest.approx((19.8, 20.2))
+    stripes = road.zebra(20.0, 3.0).vertices_m
+    assert abs(stripes[:, 0]).max() < 3.0 and np.ptp(stripes[:, 0]) > 5.0
+    assert np.ptp(stripes[:, 1]) == pytest.approx(3.0)
+
+
 def test_line_of_sight_is_a_cone_that_opens_towards_the_actor():
     clear = Clearance(Place(clear_half_width_m=0.1, clear_depth_m=1.0), [Footprint(0.0, 40.0, 4.0)])
     points = np.array([[3.0, 38.0], [3.0, 10.0], [0.5, 10.0], [0.0, 50.0], [0.0, -12.0]])

@@ -176,6 +176,21 @@ def test_a_row_of_cars_parked_square_to_the_road_makes_no_junction():
         assert place_for(row, "junction", np.random.default_rng(seed)).kind == "urban"
 
 
+@pytest.mark.parametrize(
+    ("asset", "x_m", "yaw_rad", "bars"),
+    [
+        ("bin", 8.0, 0.0, True),
+        ("pedestrian", 8.0, 0.0, False),
+        ("car", 8.0, 0.0, False),  # drives along the crossing road
+        ("car", 8.0, -1.5, True),
+        ("tram", 0.0, -1.5, False),  # drives along the camera's road
+    ],
+)
+def test_what_stands_in_the_mouth_of_a_crossing_road_and_does_not_use_it_bars_it(asset, x_m, yaw_rad, bars):
+    place = Place("junction", crossing_m=24.0)
+    assert obstructs(Actor(asset, x_m, 24.0, yaw_rad, (1.5, 1.0, 4.0)), place) is bars
+
+
 @pytest.mark.parametrize(("drawn", "shown"), [("junction", "urban"), ("car_park", "suburb")])
 def test_traffic_along_the_road_is_shown_on_a_street(drawn, shown):
     actors = (Actor("car", 0.2, 12.0, -1.55, (1.5, 1.7, 4.2), "car"),)

@@ -9,11 +9,11 @@ from simulator.embedded.assets.shapes import GROUND, PAVEMENT, ROAD, ROAD_LINE, 
 from simulator.embedded.mesh import PATTERNS, Material
 from simulator.embedded.places import ground, roadside, street_life
 from simulator.embedded.places.buildings import find_room, house, town_house
+from simulator.embedded.places.kinds import NEAR_PUSHES_M
 from simulator.embedded.places.road import LINE_M, PAVEMENT_M, SIDE_ROAD_M, Road
 from simulator.embedded.places.site import Frame, Site
 from simulator.junction import CORNER_M, LANE_WIDTH_M, STOP_LINE_M, ZEBRA_M, crossing
 
-PUSHES_M = (0, 1, 2, 3, 4, 5, 6.5, 8, 10, 12, 15, 18, 22, 27, 33)
 REACH_M = 85.0  # how far the crossing road is lined, either way
 
 
@@ -147,17 +147,9 @@ def _facing_up(grid_m: np.ndarray):
 
 def _approach(site: Site, kerb_s: float, towards: int, zebra: bool) -> None:
     """Stop line and zebra crossing of an arm; `towards` 1: its traffic drives along the road, to the kerb `kerb_s`."""
-    road = site.road
-    half = road.half_m
     if zebra:
-        t = np.arange(-half + 0.4, half - 0.2, 1.0)
-        site.add(
-            road.patches(np.full(len(t), kerb_s - towards * ZEBRA_M), t, 3.0, 0.5, LINE_M), ground.PAINT, ROAD_LINE
-        )
-    line = road.patches(
-        np.array([kerb_s - towards * STOP_LINE_M]), np.array([towards * half / 2]), 0.4, half - 0.3, LINE_M
-    )
-    site.add(line, ground.PAINT, ROAD_LINE)
+        site.add(site.road.zebra(kerb_s - towards * ZEBRA_M, 3.0), ground.PAINT, ROAD_LINE)
+    site.add(site.road.stop_line(kerb_s - towards * STOP_LINE_M, towards, 0.4), ground.PAINT, ROAD_LINE)
 
 
 def _row(
@@ -184,7 +176,7 @@ def _row(
     gap = (s - start - sum(widths)) / len(widths)
     s = end - (s - start) if at_end else start
     for width in widths:
-        frame = find_room(site, s + width / 2, side, width, deep_m, front_m, PUSHES_M)
+        frame = find_room(site, s + width / 2, side, width, deep_m, front_m, NEAR_PUSHES_M)
         if frame is not None:
             build(site, frame, width, deep_m, all_round=True)
             site.clear.take(_middles(frame, width, deep_m), 1.9)

@@ -89,10 +89,17 @@ class Road:
 
     def crossing(self, s_m: float) -> Shape:
         """A zebra crossing with a stop line before it."""
+        return together([self.zebra(s_m, 3.5), self.stop_line(s_m - 3.2, 1, 0.35)])
+
+    def zebra(self, s_m: float, length_m: float) -> Shape:
+        """Stripes from kerb to kerb, `length_m` along the road."""
         t = np.arange(-self.half_m + 0.4, self.half_m - 0.2, 1.0)
-        zebra = self.patches(np.full(len(t), s_m), t, 3.5, 0.5, LINE_M)
-        stop = self.patches(np.array([s_m - 3.2]), np.array([self.half_m / 2]), 0.35, self.half_m - 0.3, LINE_M)
-        return together([zebra, stop])
+        return self.patches(np.full(len(t), s_m), t, length_m, 0.5, LINE_M)
+
+    def stop_line(self, s_m: float, towards: int, length_m: float) -> Shape:
+        """Across the half of the road whose traffic drives along it (`towards` 1) or the other way (-1)."""
+        middle = towards * self.half_m / 2
+        return self.patches(np.array([s_m]), np.array([middle]), length_m, self.half_m - 0.3, LINE_M)
 
 
 def _within(s: np.ndarray, gaps: list[tuple[float, float]]) -> np.ndarray:
