@@ -6,8 +6,9 @@ import warp as wp
 
 from simulator.embedded.assets import materials as m
 from simulator.embedded.assets.cars import car
-from simulator.embedded.kernels.patterns import Texture, textured
+from simulator.embedded.kernels.patterns import textured
 from simulator.embedded.kernels.shading import mirrored_share
+from simulator.embedded.kernels.texture import Texture
 from simulator.embedded.mesh import PATTERNS
 from simulator.embedded.world import start_warp
 

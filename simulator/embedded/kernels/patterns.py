@@ -11,6 +11,8 @@ Detail finer than `footprint_m`, the width of a pixel on the surface, fades to i
 import warp as wp
 
 from simulator.embedded.kernels.atmosphere import fractal_noise
+from simulator.embedded.kernels.car_patterns import cabin, splashed
+from simulator.embedded.kernels.texture import Texture, cell_hash, detail, fine_noise, noise3, ridge
 
 PLAIN = wp.constant(0)
 ASPHALT = wp.constant(1)
@@ -28,49 +30,6 @@ SPLASHED = wp.constant(12)
 
 SHOP_M = wp.constant(2.5)  # rooms wider than this have shelves
 LIT_WINDOWS = 0.3  # share of windows with light in the evening
-
-
-@wp.struct
-class Texture:
-    color: wp.vec3
-    bump: wp.vec3  # added to the normal
-    roughness: float
-    clearcoat: float
-    emission: float
-
-
-@wp.func
-def cell_hash(x: float, y: float, salt: int) -> float:
-    """A number in 0-1 that belongs to a cell of a grid."""
-    return wp.randf(wp.rand_init(int(x) * 7919 + salt, int(y) * 104729 + int(x)))
-
-
-@wp.func
-def detail(size_m: float, footprint_m: float) -> float:
-    """How much a pixel still shows of what repeats every `size_m`: all at 4 pixels a period, nothing at 1.4."""
-    return wp.smoothstep(1.4, 4.0, size_m / wp.max(footprint_m, 1.0e-6))
-
-
-@wp.func
-def noise3(point: wp.vec3, salt: int) -> float:
-    return wp.noise(wp.uint32(salt), point)
-
-
-@wp.func
-def fine_noise(point: wp.vec3, salt: int, size_m: float, footprint_m: float) -> float:
-    """`noise3` as far as a pixel shows what repeats every `size_m`: not worked out where it shows nothing."""
-    shown = detail(size_m, footprint_m)
-    value = float(0.0)
-    if shown > 0.0:
-        value = noise3(point, salt) * shown
-    return value
-
-
-@wp.func
-def ridge(position: float, period: float, width: float) -> float:
-    """1 within `width` of a multiple of `period`, else 0."""
-    offset = wp.abs(position / period - wp.round(position / period)) * period
-    return 1.0 - wp.smoothstep(0.6 * width, 1.0 * width, offset)
 
 
 @wp.func
@@ -158,22 +117,6 @@ def interior(base: Texture, at: wp.vec2, room_m: float, footprint_m: float) -> T
 
 
 @wp.func
-def cabin(base: Texture, point: wp.vec3, normal: wp.vec3, height_m: float, footprint_m: float) -> Texture:
-    """What is seen through a car's pane: seat backs and head rests before the light of the panes opposite."""
-    out = base
-    level = point[2] / height_m
-    # Across a wind or rear screen two seats stand side by side, along a side one behind the other.
-    at = wp.where(wp.abs(normal[1]) > 0.6, point[0] / 0.88, point[1] / 0.74)
-    beside = wp.abs(at - wp.floor(at) - 0.5)
-    rest = (1.0 - wp.smoothstep(0.16, 0.2, beside)) * (1.0 - wp.smoothstep(0.80, 0.83, level))
-    back = (1.0 - wp.smoothstep(0.3, 0.34, beside)) * (1.0 - wp.smoothstep(0.72, 0.75, level))
-    seat = wp.max(wp.max(rest, back), 1.0 - wp.smoothstep(0.64, 0.7, level))
-    seat = wp.lerp(0.65, seat, detail(0.3, footprint_m))
-    out.color = base.color * wp.lerp(1.0, 0.14, seat)
-    return out
-
-
-@wp.func
 def textured(
     base: Texture,
     pattern: int,
@@ -251,10 +194,7 @@ def textured(
     elif pattern == CABIN:
         out = cabin(base, point, normal, scale, footprint_m)
     elif pattern == SPLASHED:
-        streaked = noise3(wp.vec3(point[0] * 2.6, point[1] * 2.6, point[2] * 1.1), 97)
-        dust = 0.8 * wp.clamp(1.15 - point[2] / scale + 0.5 * streaked, 0.0, 1.0)
-        out.color = wp.lerp(base.color, wp.vec3(0.155, 0.14, 0.115), 0.85 * dust)
-        out.clearcoat = base.clearcoat * (1.0 - 0.9 * dust)
+        out = splashed(base, point, scale)
     elif pattern == GLASS:
         out.color = base.color * 0.35
         out.roughness = wp.min(base.roughness, 0.06)

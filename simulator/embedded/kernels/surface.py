@@ -5,8 +5,9 @@
 import warp as wp
 
 from simulator.embedded.kernels.atmosphere import fractal_noise
-from simulator.embedded.kernels.patterns import Texture, textured
+from simulator.embedded.kernels.patterns import textured
 from simulator.embedded.kernels.records import Geometry, Sky
+from simulator.embedded.kernels.texture import Texture
 
 SKIN_M = wp.constant(2.0e-3)  # rays leave a surface from this far above it
 NIGHT_EMISSION = wp.constant(0.5)
