@@ -16,6 +16,7 @@ from dataset.errors import InputError
 from dataset.schema import Camera
 from simulator.car_park import fill_bays
 from simulator.casting import Casting, CastingConfig
+from simulator.embedded.lens import require_usable
 from simulator.map_street import draw_spot
 from simulator.randomise import (
     RandomisationConfig,
@@ -54,8 +55,10 @@ class RandomStreetConfig(BaseModel):
     pitch_jitter_deg: float = Field(default=0.6, ge=0, description="Spread of the camera's pitch.")
     radial_k1: tuple[float, float] = Field(
         default=(0.0, 0.0),
-        description="Distortion of the lens, OpenCV's k1: -0.1 bulges mildly, -0.3 is a raw wide angle. Only random "
-        "streets have it: what a re-created one must look like is told by a pinhole. Frames' cameras do not tell it.",
+        description="Distortion of the lens, OpenCV's k1: -0.1 bulges mildly. How far below 0 it may be depends on the "
+        "field of view: -0.3 is refused where the corner lies over 0.69 focal lengths from the axis, -0.18 over 0.89 "
+        "(80 degrees across, a broad picture). Only random streets have it: what a re-created one must look like is "
+        "told by a pinhole. Frames' cameras do not tell it.",
     )
     radial_k2: tuple[float, float] = Field(default=(0.0, 0.0), description="And its k2.")
     asset_set: Literal["default", "stand-in"] = Field(
@@ -114,6 +117,20 @@ def random_scene(
     )
     k1, k2 = (float(rng.uniform(*bounds)) for bounds in (config.radial_k1, config.radial_k2))
     return replace(scene, camera=replace(view, radial_k1=k1, radial_k2=k2))
+
+
+def require_lenses(config: RandomStreetConfig, cameras: Sequence[tuple[Camera, int, int]]) -> None:
+    """Raises InputError where a lens that may be drawn squeezes the border of a camera's picture.
+
+    The lower a coefficient, the more the border is squeezed, so that the least of both tell for all.
+    """
+    k1, k2 = config.radial_k1[0], config.radial_k2[0]
+    for camera, width_px, height_px in dict.fromkeys(cameras):
+        try:
+            require_usable(SceneCamera(camera, width_px, height_px, k1, k2))
+        except InputError as error:
+            where = "simulator.street.radial_k1 and radial_k2"
+            raise InputError(where, error.problem, "let their ranges begin nearer to 0") from None
 
 
 def _mix(casting: Casting, mix: dict[str, float]) -> tuple[list[str], np.ndarray]:
