@@ -58,12 +58,18 @@ class RandomStreetConfig(BaseModel):
         description="Distortion of the lens, OpenCV's k1: -0.1 bulges mildly. How far below 0 it may be depends on the "
         "field of view: -0.3 is refused where the corner lies over 0.69 focal lengths from the axis, -0.18 over 0.89 "
         "(80 degrees across, a broad picture). Only random streets have it: what a re-created one must look like is "
-        "told by a pinhole. Frames' cameras do not tell it.",
+        "told by a pinhole. Frames' cameras do not tell it. A campaign and a cycle refuse it: of their arms the random "
+        "one alone would have it.",
     )
     radial_k2: tuple[float, float] = Field(default=(0.0, 0.0), description="And its k2.")
     asset_set: Literal["default", "stand-in"] = Field(
         default="default", description="'stand-in' has other shapes, paints and facades: the demo's 'real' world."
     )
+
+    @property
+    def distorts(self) -> bool:
+        """Whether lenses other than a pinhole may be drawn."""
+        return any((*self.radial_k1, *self.radial_k2))
 
 
 def random_scene(
