@@ -25,6 +25,7 @@ from simulator.randomise import (
     draw_place,
     draw_response,
 )
+from simulator.ranges import Counts, Range
 from simulator.scene import Actor, Scene, SceneCamera
 from simulator.traffic import add_traffic, park
 
@@ -40,8 +41,8 @@ class RandomStreetConfig(BaseModel):
     category_mix: dict[str, float] = Field(
         default={}, description="Shares of the categories, as counted in the data set; all alike when empty."
     )
-    objects: tuple[int, int] = Field(default=(2, 14), description="Least and most road users that are tried.")
-    distance_m: tuple[float, float] = Field(default=(5, 70), description="Where they stand, from the camera.")
+    objects: Counts = Field(default=(2, 14), description="Least and most road users that are tried.")
+    distance_m: Range = Field(default=(5, 70), description="Where they stand, from the camera.")
     curvature_per_m: float = Field(default=0.003, ge=0, le=0.05, description="Most a road bends, one over its radius.")
     road_yaw_deg: float = Field(default=3.0, ge=0, le=20, description="Most a road leads off the camera's axis.")
     parked_rows: float = Field(
@@ -53,7 +54,7 @@ class RandomStreetConfig(BaseModel):
     map_share: float = Field(default=0.5, ge=0, le=1, description="Share of the streets that lie on `maps`, if any.")
     height_jitter_m: float = Field(default=0.08, ge=0, description="Spread of the camera's height.")
     pitch_jitter_deg: float = Field(default=0.6, ge=0, description="Spread of the camera's pitch.")
-    radial_k1: tuple[float, float] = Field(
+    radial_k1: Range = Field(
         default=(0.0, 0.0),
         description="Distortion of the lens, OpenCV's k1: -0.1 bulges mildly. How far below 0 it may be depends on the "
         "field of view: -0.3 is refused where the corner lies over 0.69 focal lengths from the axis, -0.18 over 0.89 "
@@ -61,7 +62,7 @@ class RandomStreetConfig(BaseModel):
         "told by a pinhole. Frames' cameras do not tell it. A campaign and a cycle refuse it: of their arms the random "
         "one alone would have it.",
     )
-    radial_k2: tuple[float, float] = Field(default=(0.0, 0.0), description="And its k2.")
+    radial_k2: Range = Field(default=(0.0, 0.0), description="And its k2.")
     asset_set: Literal["default", "stand-in"] = Field(
         default="default", description="'stand-in' has other shapes, paints and facades: the demo's 'real' world."
     )
