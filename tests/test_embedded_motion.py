@@ -103,6 +103,19 @@ def test_a_car_ahead_in_the_own_lane_goes_along_and_others_do_not():
     assert goes_along([there, replace(there, x_m=0.0)], bend).tolist() == [True, False]
 
 
+def test_a_car_parked_half_on_the_kerb_does_not_go_along():
+    """The lane reaches 1.7 m to the right: a car 1.8 m wide lies in it up to 0.8 m off its middle."""
+    place = Place(lane_width_m=3.4, camera_offset_m=1.7)
+    car = Actor("car", 0.75, 12.0, -np.pi / 2, (1.5, 1.8, 4.3), "car")
+    half_on_it = replace(car, x_m=1.6)
+    wheels_on_it = replace(car, x_m=0.95)
+    assert goes_along([car, half_on_it, wheels_on_it], place).tolist() == [True, False, False]
+    # A lorry as wide as its lane has 0.3 m to either side.
+    lorry = replace(car, asset="truck", x_m=0.25, dimensions_hwl_m=(3.5, 2.6, 9.0))
+    narrow = replace(place, lane_width_m=2.8)
+    assert goes_along([lorry, replace(lorry, x_m=0.4)], narrow).tolist() == [True, False]
+
+
 def test_the_car_ahead_stays_sharp_before_a_road_that_does_not():
     rng = np.random.default_rng(0)
     light = rng.random((192, 640, 3)).astype(np.float32)

@@ -26,6 +26,7 @@ LOOKED_AT = 4  # every so many pixels, to tell that
 LEAST_TILE_PX = 8
 FURTHEST = 0.1  # of the picture's width: things that near are a blur anyway
 SAME_WAY_RAD = np.radians(25)
+LEAST_ROOM_M = 0.3  # to either side of the lane's middle, also for what is as wide as the lane
 
 
 class Seen(NamedTuple):
@@ -92,7 +93,7 @@ def flow_px(seen: Seen, camera: Camera, response: CameraResponse, goes_along: np
 
 
 def goes_along(actors: Sequence[Actor], place: Place) -> np.ndarray:
-    """(A,) bool: vehicles ahead in the camera's own lane that head its way."""
+    """(A,) bool: vehicles ahead in the camera's own lane, none of them half on the kerb, that head its way."""
     return np.array([_goes_along(actor, place) for actor in actors], bool)
 
 
@@ -100,10 +101,11 @@ def _goes_along(actor: Actor, place: Place) -> bool:
     bends = place.map is None
     lane_x_m = centre_line_x_m(place, actor.z_m) + place.camera_offset_m if bends else 0.0
     turned = actor.yaw_rad + np.pi / 2 - (heading_rad(place, actor.z_m) if bends else 0.0)
+    room_m = max((place.lane_width_m - actor.dimensions_hwl_m[1]) / 2, LEAST_ROOM_M)
     return (
         actor.asset in VEHICLE_ASSETS
         and actor.z_m > 0
-        and abs(actor.x_m - lane_x_m) < place.lane_width_m / 2
+        and abs(actor.x_m - lane_x_m) <= room_m
         and np.cos(turned) > np.cos(SAME_WAY_RAD)
     )
 
