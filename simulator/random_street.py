@@ -20,6 +20,7 @@ from simulator.embedded.lens import require_usable
 from simulator.map_street import draw_spot
 from simulator.randomise import (
     RandomisationConfig,
+    at_pace_of,
     draw_clutter,
     draw_environment,
     draw_place,
@@ -118,7 +119,7 @@ def random_scene(
         actors=actors,
         place=place,
         environment=environment,
-        response=draw_response(randomisation, environment, rng),
+        response=at_pace_of(place, draw_response(randomisation, environment, rng)),
         asset_set=config.asset_set,
         seed=int(rng.integers(2**31)),
     )
