@@ -66,6 +66,11 @@ class CameraResponse:
     yaw_rate_dps: float = 0.0  # positive turns to the right
     chromatic_aberration: float = 0.0  # red is magnified by this share about the axis, blue made smaller by as much
 
+    @property
+    def moves(self) -> bool:
+        """Whether the camera moves while the shutter is open."""
+        return self.exposure_s > 0 and (self.speed_mps != 0 or self.yaw_rate_dps != 0)
+
 
 RAIN_VISIBILITY_M = 1500.0  # in the heaviest rain
 SNOW_VISIBILITY_M = 500.0  # in the heaviest snowfall

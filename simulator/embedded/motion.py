@@ -46,7 +46,7 @@ def with_motion(
     device: str = "cpu",
 ) -> np.ndarray:
     """light (H, W, 3) float32, linear, as smeared by the camera's motion."""
-    if response.exposure_s <= 0 or (response.speed_mps == 0 and response.yaw_rate_dps == 0):
+    if not response.moves:
         return light
     alike = goes_along(actors, place)
     fewer = flow_px(seen, camera, response, alike, LOOKED_AT)
