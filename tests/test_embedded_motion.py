@@ -56,6 +56,16 @@ def test_a_point_moves_as_far_as_between_the_pictures_at_both_ends_of_the_exposu
     assert moved == pytest.approx(pixel_at(0.01) - pixel_at(-0.01), abs=0.06)  # the pixel's centre is not the point
 
 
+def test_what_touches_the_lens_is_smeared_as_at_5_cm():
+    """A depth of 0 is what a depth buffer holds of a thing that the lens lies in."""
+    light = np.random.default_rng(0).random((192, 640, 3)).astype(np.float32)
+    touching, near = wall(6.0), wall(6.0)
+    touching.depth_m[100:, :], near.depth_m[100:, :] = 0.0, 0.05
+    touched, expected = (smeared(light, seen) for seen in (touching, near))
+    assert np.isfinite(touched).all() and np.array_equal(touched, expected)
+    assert touched[150:].std() < 0.5 * light[150:].std()
+
+
 def test_a_line_smears_over_its_way_and_its_middle_stays_put():
     """Eleven pixels at 4 m, 165 px right of the axis: 0.2 / 4 of that is 8.25 px of way, to both sides alike."""
     light = np.full((192, 640, 3), 0.1, np.float32)

@@ -26,6 +26,7 @@ LOOKED_AT = 4  # every so many pixels, to tell that
 LEAST_TILE_PX = 8
 FURTHEST = 0.1  # of the picture's width: things that near are a blur anyway
 SAME_WAY_RAD = np.radians(25)
+NEAREST_M = 0.05  # what a lens touches; nearer still, the way over the film is without end
 LEAST_ROOM_M = 0.3  # to either side of the lane's middle, also for what is as wide as the lane
 
 
@@ -82,7 +83,7 @@ def flow_px(seen: Seen, camera: Camera, response: CameraResponse, goes_along: np
     turn_rad = np.radians(response.yaw_rate_dps) * response.exposure_s
     travel_y, travel_z = np.float32(-travel_m * sin), np.float32(travel_m * cos)
     turn_y, turn_z = np.float32(turn_rad * cos), np.float32(turn_rad * sin)
-    per_depth = 1 / depth
+    per_depth = 1 / np.maximum(depth, np.float32(NEAREST_M))
     if goes_along.any():
         per_depth = per_depth * np.append(True, ~goes_along).astype(np.float32)[instance]
     flow = np.empty((*depth.shape, 2), np.float32)
