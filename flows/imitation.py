@@ -16,7 +16,7 @@ from tasks.mining import choose_failures, mine_failures, nothing_left
 from tasks.mixing import mix_under_cap
 from tasks.publish import publish_campaign, publish_cycle
 from tasks.refining import fit_refiner_of_cycle, refine_scenes, require_refinable, require_refiner
-from tasks.scenes import random_scenes, recreate_scenes, synthetic_of
+from tasks.scenes import random_scenes, recreate_scenes, require_arms_alike, synthetic_of
 from tasks.steps import Step
 from tasks.stopping import why_stop
 
@@ -51,6 +51,7 @@ def turn(config: CampaignConfig, number: int) -> str | None:
     Returns why the campaign ends here, None while it may go on.
     """
     require_refiner(config.refiner)
+    require_arms_alike(config.simulator)
     opened = Campaign.open(config)
     with locked(opened.run.folder):
         data = prepare_data(opened)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from dataset.schema import Camera, Source
-from simulator.random_street import RandomStreetConfig, random_scene
+from simulator.random_street import RandomStreetConfig, random_scene, require_lenses
 from simulator.randomise import RandomisationConfig
 from simulator.scene import PLACES, CameraResponse, Environment, Scene
 
@@ -32,6 +32,7 @@ class GalleryJobs:
 
     def __init__(self, mix: dict[str, float], camera: tuple[Camera, int, int], street: RandomStreetConfig, seed: int):
         """`mix` are the shares of the categories; `camera` is one with its width and height in px."""
+        require_lenses(street, [camera])
         self.categories = tuple(mix)
         self._camera, self._seed = camera, seed
         self._street = street.model_copy(update={"category_mix": mix, "maps": ()})  # a column is a kind of place

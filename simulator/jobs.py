@@ -12,7 +12,7 @@ from dataset.store import Dataset
 from evaluation.failure import Failure
 from simulator.casting import Casting
 from simulator.ground import AssumedCamera, calibrate
-from simulator.random_street import RandomStreetConfig, random_scene
+from simulator.random_street import RandomStreetConfig, random_scene, require_lenses
 from simulator.randomise import RandomisationConfig, randomise
 from simulator.recreate import RecreateConfig, recreate
 from simulator.resize import resized, scale_to
@@ -105,7 +105,11 @@ class RandomJobs:
         cycle: int,
         source: Source = "synthetic",
     ):
-        """`cameras` are (camera, width, height) to draw from, as in the data set."""
+        """`cameras` are (camera, width, height) to draw from, as in the data set.
+
+        Raises InputError where a lens that the street's settings allow is none for one of them.
+        """
+        require_lenses(street, cameras)
         self.categories, self.cycle = tuple(categories), cycle
         self.source: Source = source
         self._count, self._cameras, self._seed = count, tuple(cameras), seed

@@ -16,14 +16,17 @@ from dataset.errors import InputError
 from dataset.schema import Camera
 from simulator.car_park import fill_bays
 from simulator.casting import Casting, CastingConfig
+from simulator.embedded.lens import require_usable
 from simulator.map_street import draw_spot
 from simulator.randomise import (
     RandomisationConfig,
+    at_pace_of,
     draw_clutter,
     draw_environment,
     draw_place,
     draw_response,
 )
+from simulator.ranges import Counts, Range
 from simulator.scene import Actor, Scene, SceneCamera
 from simulator.traffic import add_traffic, park
 
@@ -39,8 +42,8 @@ class RandomStreetConfig(BaseModel):
     category_mix: dict[str, float] = Field(
         default={}, description="Shares of the categories, as counted in the data set; all alike when empty."
     )
-    objects: tuple[int, int] = Field(default=(2, 14), description="Least and most road users that are tried.")
-    distance_m: tuple[float, float] = Field(default=(5, 70), description="Where they stand, from the camera.")
+    objects: Counts = Field(default=(2, 14), description="Least and most road users that are tried.")
+    distance_m: Range = Field(default=(5, 70), description="Where they stand, from the camera.")
     curvature_per_m: float = Field(default=0.003, ge=0, le=0.05, description="Most a road bends, one over its radius.")
     road_yaw_deg: float = Field(default=3.0, ge=0, le=20, description="Most a road leads off the camera's axis.")
     parked_rows: float = Field(
@@ -52,15 +55,23 @@ class RandomStreetConfig(BaseModel):
     map_share: float = Field(default=0.5, ge=0, le=1, description="Share of the streets that lie on `maps`, if any.")
     height_jitter_m: float = Field(default=0.08, ge=0, description="Spread of the camera's height.")
     pitch_jitter_deg: float = Field(default=0.6, ge=0, description="Spread of the camera's pitch.")
-    radial_k1: tuple[float, float] = Field(
+    radial_k1: Range = Field(
         default=(0.0, 0.0),
-        description="Distortion of the lens, OpenCV's k1: -0.1 bulges mildly, -0.3 is a raw wide angle. Only random "
-        "streets have it: what a re-created one must look like is told by a pinhole. Frames' cameras do not tell it.",
+        description="Distortion of the lens, OpenCV's k1: -0.1 bulges mildly. How far below 0 it may be depends on the "
+        "field of view: -0.3 is refused where the corner lies over 0.69 focal lengths from the axis, -0.18 over 0.89 "
+        "(80 degrees across, a broad picture). Only random streets have it: what a re-created one must look like is "
+        "told by a pinhole. Frames' cameras do not tell it. A campaign and a cycle refuse it: of their arms the random "
+        "one alone would have it.",
     )
-    radial_k2: tuple[float, float] = Field(default=(0.0, 0.0), description="And its k2.")
+    radial_k2: Range = Field(default=(0.0, 0.0), description="And its k2.")
     asset_set: Literal["default", "stand-in"] = Field(
         default="default", description="'stand-in' has other shapes, paints and facades: the demo's 'real' world."
     )
+
+    @property
+    def distorts(self) -> bool:
+        """Whether lenses other than a pinhole may be drawn."""
+        return any((*self.radial_k1, *self.radial_k2))
 
 
 def random_scene(
@@ -108,12 +119,26 @@ def random_scene(
         actors=actors,
         place=place,
         environment=environment,
-        response=draw_response(randomisation, environment, rng),
+        response=at_pace_of(place, draw_response(randomisation, environment, rng)),
         asset_set=config.asset_set,
         seed=int(rng.integers(2**31)),
     )
     k1, k2 = (float(rng.uniform(*bounds)) for bounds in (config.radial_k1, config.radial_k2))
     return replace(scene, camera=replace(view, radial_k1=k1, radial_k2=k2))
+
+
+def require_lenses(config: RandomStreetConfig, cameras: Sequence[tuple[Camera, int, int]]) -> None:
+    """Raises InputError where a lens that may be drawn squeezes the border of a camera's picture.
+
+    The lower a coefficient, the more the border is squeezed, so that the least of both tell for all.
+    """
+    k1, k2 = config.radial_k1[0], config.radial_k2[0]
+    for camera, width_px, height_px in dict.fromkeys(cameras):
+        try:
+            require_usable(SceneCamera(camera, width_px, height_px, k1, k2))
+        except InputError as error:
+            where = "simulator.street.radial_k1 and radial_k2"
+            raise InputError(where, error.problem, "let their ranges begin nearer to 0") from None
 
 
 def _mix(casting: Casting, mix: dict[str, float]) -> tuple[list[str], np.ndarray]:

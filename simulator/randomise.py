@@ -5,21 +5,22 @@ Every draw ends up in the scene. What the scene is about (camera intrinsics, the
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from math import inf
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+from pydantic import BaseModel, ConfigDict, Field
 
 from simulator.casting import VEHICLE_ASSETS, Casting, CastingConfig
 from simulator.clutter import CLUTTER_SIZES
 from simulator.junction import CROSSING_M, crossing_of, suits
+from simulator.ranges import Range, within
 from simulator.road import half_width_m
 from simulator.scene import Actor, CameraResponse, Environment, Place, Scene
 from simulator.traffic import add_traffic, labelled_mix
 
-Range = tuple[float, float]
 # Lanes that a road of each kind may have, and how wide they are.
-LANES: dict[str, tuple[tuple[int, ...], Range]] = {
+LANES: dict[str, tuple[tuple[int, ...], tuple[float, float]]] = {
     "urban": ((2, 2, 3, 4), (2.9, 3.5)),
     "suburb": ((2, 2, 2), (2.8, 3.4)),
     "highway": ((4, 6), (3.4, 3.8)),
@@ -28,8 +29,15 @@ LANES: dict[str, tuple[tuple[int, ...], Range]] = {
     "car_park": ((2,), (2.8, 3.3)),
 }
 PlaceKind = Literal["urban", "suburb", "highway", "country", "junction", "car_park"]
+# Of the drawn speed; on a map, which may be a town's or a motorway's, all of it.
+PACE: dict[PlaceKind, float] = {
+    "urban": 0.6, "suburb": 0.6, "highway": 1.5, "country": 1.0, "junction": 0.5, "car_park": 0.15,
+}  # fmt: skip
 # Logarithms of exposures lie so many times as densely near the longest as evenly spread ones would.
 LONG_EXPOSURES = {"day": 0.5, "dusk": 1.0, "night": 2.0}
+# How far into `tone_hardness` is drawn: at night a hard curve leaves near cars in one's own beam as white shapes.
+HARDEST = {"day": 1.0, "dusk": 0.7, "night": 0.35}
+SHORTEST_S = 1e-6  # of exposures; they are drawn by their logarithms
 
 
 class RandomisationConfig(BaseModel):
@@ -60,16 +68,21 @@ class RandomisationConfig(BaseModel):
     vignetting: Range = Field(default=(0.0, 0.25), description="Loss of light in the corners.")
     jpeg_quality: Range = Field(default=(75, 98), description="Quality of the file's compression.")
     # Of KITTI's and CamVid's pictures a tenth is burnt out (luma 250 and more); of renders by day 0.1% at 0, 9% at 1.
-    tone_hardness: Range = Field(
-        default=(0.0, 1.0), description="Tone curve: 0 film's long shoulder, 1 white skies and blocked-up blacks."
+    tone_hardness: Annotated[Range, within(0, 1)] = Field(
+        default=(0.0, 1.0),
+        description="Tone curve: 0 film's long shoulder, 1 white skies and blocked-up blacks; at night a third.",
     )
-    chromatic_aberration: Range = Field(
+    chromatic_aberration: Annotated[Range, within(-0.05, 0.05)] = Field(
         default=(-0.003, 0.003),
         description="Share by which the lens magnifies red more and blue less: 0.003 is 1 px at the corner of 640x192.",
     )
-    speed_mps: Range = Field(default=(0.0, 20.0), description="How fast the camera drives: it blurs what is near.")
+    speed_mps: Annotated[Range, within(0, inf)] = Field(
+        default=(0.0, 20.0),
+        description="How fast the camera drives on country roads: it blurs what is near. On highways 1.5 times as "
+        "fast, in towns 0.6, at junctions 0.5, on car parks 0.15.",
+    )
     yaw_rate_dps: Range = Field(default=(-10.0, 10.0), description="How fast it turns; mostly near the middle.")
-    exposure_s: tuple[PositiveFloat, PositiveFloat] = Field(
+    exposure_s: Annotated[Range, within(SHORTEST_S, 1)] = Field(
         default=(1 / 1000, 1 / 60), description="How long the shutter is open; by day mostly short, at night long."
     )
     extra_traffic: Range = Field(default=(0, 6), description="Further road users beside those of the real frame.")
@@ -114,7 +127,7 @@ def randomise(
         reach_m=config.traffic_distance_m,
         target=target,
     )
-    return replace(scene, actors=actors, place=place, environment=environment, response=response)
+    return replace(scene, actors=actors, place=place, environment=environment, response=at_pace_of(place, response))
 
 
 def draw_environment(config: RandomisationConfig, rng: np.random.Generator) -> Environment:
@@ -148,6 +161,7 @@ def draw_environment(config: RandomisationConfig, rng: np.random.Generator) -> E
 
 
 def draw_response(config: RandomisationConfig, environment: Environment, rng: np.random.Generator) -> CameraResponse:
+    """Of a camera on a country road: `at_pace_of` tells its speed elsewhere."""
     response = CameraResponse(
         exposure_ev=_uniform(config.exposure_ev, rng),
         contrast=_uniform(config.contrast, rng),
@@ -162,14 +176,21 @@ def draw_response(config: RandomisationConfig, environment: Environment, rng: np
     later = rng.spawn(1)[0]
     darkness = LONG_EXPOSURES[environment.time_of_day]
     shortest, longest = config.exposure_s
+    softest, hardest = config.tone_hardness
     return replace(
         response,
-        tone_hardness=_uniform(config.tone_hardness, later),
+        tone_hardness=_uniform((softest, softest + HARDEST[environment.time_of_day] * (hardest - softest)), later),
         speed_mps=_uniform(config.speed_mps, later),
         yaw_rate_dps=_peaked(config.yaw_rate_dps, later),
         chromatic_aberration=_uniform(config.chromatic_aberration, later),
         exposure_s=shortest * (longest / shortest) ** float(later.random() ** (1 / darkness)),
     )
+
+
+def at_pace_of(place: Place, response: CameraResponse) -> CameraResponse:
+    """The response of a camera that drives as fast as one does there. A factor, so that no draw is moved."""
+    pace = 1.0 if place.map is not None else PACE[place.kind]
+    return replace(response, speed_mps=response.speed_mps * pace)
 
 
 def draw_clutter(config: RandomisationConfig, rng: np.random.Generator) -> list[tuple[str, str | None]]:
@@ -239,7 +260,7 @@ def _uniform(bounds: tuple[float, ...], rng: np.random.Generator) -> float:
     return float(rng.uniform(bounds[0], bounds[1]))
 
 
-def _peaked(bounds: Range, rng: np.random.Generator) -> float:
+def _peaked(bounds: tuple[float, float], rng: np.random.Generator) -> float:
     """Within the bounds, mostly near their middle."""
     return float(np.mean([_uniform(bounds, rng), _uniform(bounds, rng)]))
 

@@ -61,10 +61,15 @@ class CameraResponse:
     vignetting: float = 0.1  # loss of light in the corners, 0-1
     jpeg_quality: int = 95
     tone_hardness: float = 0.0  # 0 film's toe and shoulder; 1 a cheap sensor's: white skies, blocked-up blacks
-    exposure_s: float = 0.004  # how long the shutter is open, the labels' instant in its middle
+    exposure_s: float = 0.0  # how long the shutter is open, the labels' instant in its middle; 0: not told
     speed_mps: float = 0.0  # of the camera along the ground, the way it looks
     yaw_rate_dps: float = 0.0  # positive turns to the right
     chromatic_aberration: float = 0.0  # red is magnified by this share about the axis, blue made smaller by as much
+
+    @property
+    def moves(self) -> bool:
+        """Whether the camera moves while the shutter is open."""
+        return self.exposure_s > 0 and (self.speed_mps != 0 or self.yaw_rate_dps != 0)
 
 
 RAIN_VISIBILITY_M = 1500.0  # in the heaviest rain

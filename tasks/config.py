@@ -127,6 +127,14 @@ class SimulatorConfig(Settings):
             raise ValueError(f"{error.problem}: {error.remedy}") from error
         return address
 
+    @model_validator(mode="after")
+    def _pinhole_on_carla(self) -> "SimulatorConfig":
+        if self.uses_carla and self.street.distorts:
+            street = self.street
+            ranges = f"street.radial_k1 {list(street.radial_k1)} and radial_k2 {list(street.radial_k2)}"
+            raise ValueError(f"{ranges} distort, and CARLA's cameras are pinholes: leave both at [0, 0]")
+        return self
+
     @property
     def uses_carla(self) -> bool:
         return self.address != EMBEDDED

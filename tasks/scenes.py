@@ -24,6 +24,16 @@ from tasks.steps import Step, finished, run_step
 CAMERAS_DRAWN = 64  # real cameras that random streets are taken with
 
 
+def require_arms_alike(config: SimulatorConfig) -> None:
+    """InputError where the random arm's pictures would differ from imitation's by more than what they show."""
+    if config.street.distorts:
+        raise InputError(
+            "simulator.street.radial_k1 and radial_k2",
+            "they distort random streets and no re-created scene, so that the arms would differ by their lens as well",
+            "leave them at [0, 0] in a campaign or cycle; render and the benchmarks take them",
+        )
+
+
 @task(cache_policy=NO_CACHE, task_run_name="recreate-scenes")
 def recreate_scenes(campaign: Campaign, cycle: Cycle, data: Data, chosen: Step) -> Step:
     """The chosen failures as scenes whose rendered labels were checked: synthetic/imitation, a data set store."""

@@ -34,8 +34,8 @@ def render_stand_in(campaign: Campaign) -> Step:
         blur_px=(0.6, 1.1),
         jpeg_quality=(60, 80),
     )
-    # Another simulator, models and towns may answer its failures: what stands in for the real world stays what it is.
-    street = config.simulator.street.model_copy(update={"maps": ()})
+    # Other simulators, models, towns, lenses may answer its failures; what stands in for the real world stays as it is.
+    street = config.simulator.street.model_copy(update={"maps": (), "radial_k1": (0.0, 0.0), "radial_k2": (0.0, 0.0)})
     embedded = config.simulator.model_copy(update={"address": EMBEDDED, "models": None, "street": street})
     jobs = RandomJobs(
         settings.frames,

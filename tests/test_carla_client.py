@@ -2,6 +2,7 @@
 
 import multiprocessing
 import socket
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -14,7 +15,7 @@ from dataset.errors import InputError
 from dataset.schema import Camera
 from simulator.backend import Render
 from simulator.carla.anchors import map_of
-from simulator.carla.backend import CarlaBackend
+from simulator.carla.backend import CarlaBackend, _moved
 from simulator.carla.config import CarlaConfig
 from simulator.carla.connect import ROLE, Connection
 from simulator.carla.errors import CaptureFailed
@@ -185,15 +186,29 @@ def test_a_target_that_carla_has_not_is_not_recreatable(client, port):
         run(client, shown, port, scene)
 
 
-def test_its_camera_moves_as_ours_and_the_labels_stay(client, port, picture):
+def test_its_camera_moves_as_ours_and_the_labels_stay(client, port):
     """At 20 m/s and 1/60 s a thing at 5.5 m, 3.1 m to the right, moves by 361 * 0.33 * 3.1 / 5.5^2 = 12 px."""
-    still, _ = picture
+    in_lane = replace(ACTORS[1], x_m=0.65)
+    scene = replace(SCENE, actors=(ACTORS[0], in_lane, *ACTORS[2:]))
     response = replace(SCENE.response, speed_mps=20.0, exposure_s=1 / 60)
-    moving, _ = run(client, shown, port, replace(SCENE, response=response))
+    still, moving = (run(client, shown, port, one)[0] for one in (scene, replace(scene, response=response)))
     assert np.array_equal(moving.instance, still.instance)
     near, ahead = still.instance == 3, still.instance == 2  # beside the camera's lane, and going along in it
     change = np.abs(moving.rgb.astype(int) - still.rgb).mean(axis=2)
     assert change[near].mean() > 3 * change[ahead].mean()
+
+
+def test_a_camera_that_stands_needs_no_renderer_of_ours(monkeypatch):
+    """Warp takes seconds to load and has its own memory; fringes need none of it."""
+    monkeypatch.setitem(sys.modules, "simulator.embedded.motion", None)  # importing it fails
+    light, depth_m, instance = np.ones((96, 320, 3), np.float32), np.ones((96, 320), np.float32), np.zeros((96, 320))
+    standing = (
+        SCENE.response,
+        replace(SCENE.response, speed_mps=9.0, exposure_s=0.0),
+        replace(SCENE.response, exposure_s=0.01),
+    )
+    for response in standing:
+        assert _moved(light, depth_m, instance, replace(SCENE, response=response)) is light
 
 
 def test_a_distorting_lens_is_refused_and_not_left_out(client, port):

@@ -46,6 +46,14 @@ def test_which_servers_render_and_how_they_are_watched_over_changes_no_picture(s
     assert digest(**same) == digest(**CARLA)
 
 
+@pytest.mark.parametrize("coefficient", ["radial_k1", "radial_k2"])
+def test_a_lens_that_distorts_is_refused_before_a_server_is_asked(coefficient):
+    lens = {"simulator.street": {coefficient: [-0.1, 0.0]}}
+    assert resolve("smoke", flags=lens).simulator.street.distorts
+    with pytest.raises(InputError, match=rf"{coefficient} \[-0\.1, 0\.0\].* CARLA's cameras are pinholes"):
+        resolve("smoke", flags={**lens, "simulator.address": "carla://a:2000"})
+
+
 def test_carlas_maps_decide_its_pictures_and_no_others():
     maps = {"carla": {"maps": ["Town03"]}}
     assert digest(**CARLA, **maps) != digest(**CARLA)

@@ -7,7 +7,8 @@ import warp as wp
 from simulator.embedded.assets import materials as m
 from simulator.embedded.assets.cars import car
 from simulator.embedded.kernels.patterns import textured
-from simulator.embedded.kernels.shading import mirrored_share
+from simulator.embedded.kernels.shading import highlight, mirrored_share
+from simulator.embedded.kernels.surface import Surface
 from simulator.embedded.kernels.texture import Texture
 from simulator.embedded.mesh import PATTERNS
 from simulator.embedded.world import start_warp
@@ -19,6 +20,16 @@ SIDE, REAR = (0.0, 1.0, 0.0), (-1.0, 0.0, 0.0)
 def shares(gloss: wp.array(dtype=float), cos_angle: wp.array(dtype=float), out: wp.array(dtype=float)):  # type: ignore[valid-type]
     i = wp.tid()
     out[i] = mirrored_share(gloss[i], 0.04, cos_angle[i])
+
+
+@wp.kernel
+def highlights(clearcoat: float, toward: wp.array(dtype=wp.vec3), out: wp.array(dtype=float)):  # type: ignore[valid-type]
+    i = wp.tid()
+    surface = Surface()
+    surface.normal = wp.vec3(0.0, 0.0, 1.0)
+    surface.roughness = 0.9
+    surface.clearcoat = clearcoat
+    out[i] = highlight(surface, wp.vec3(-toward[i][0], 0.0, toward[i][2]), toward[i])
 
 
 @wp.kernel
@@ -60,6 +71,21 @@ def test_pane_mirrors_with_both_its_faces_and_paint_with_one():
     # Light that passes the first face is thrown to and fro between both: R + R (1-R)^2 (1 + R^2 + ...) = 2R / (1+R)
     to_and_fro = one_face + one_face * (1 - one_face) ** 2 / np.maximum(1 - one_face**2, 1e-9)
     assert out.numpy() == pytest.approx([0.04, 0.032, *to_and_fro[2:]], abs=1e-5)
+
+
+def test_pane_mirrors_the_sun_as_it_mirrors_the_sky_with_both_faces():
+    """Square on the two mirror 2 x 0.04 but for a 25th of it; the more one mirrors, the less the other adds."""
+    start_warp()
+    slant_rad = np.radians([0.0, 60.0, 80.0])
+    toward = np.stack([np.sin(slant_rad), np.zeros(3), np.cos(slant_rad)], axis=1).astype(np.float32)
+    shine = {}
+    for faces in (1.0, 2.0):
+        out = wp.zeros(3, dtype=float, device="cpu")
+        wp.launch(highlights, dim=3, inputs=[faces, wp.array(toward, dtype=wp.vec3, device="cpu"), out], device="cpu")
+        shine[faces] = out.numpy()
+    one_face = 0.04 + 0.96 * (1 - np.cos(slant_rad)) ** 5
+    assert shine[2.0] / shine[1.0] == pytest.approx(2 / (1 + one_face), rel=1e-4)
+    assert shine[2.0].max() < 19  # none is cut off
 
 
 def test_spray_dries_on_the_sill_and_not_on_the_roof():

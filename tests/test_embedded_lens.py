@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dataset.errors import InputError
+from dataset.schema import Camera
 from simulator.embedded.backend import EmbeddedBackend
 from simulator.embedded.lens import Lens, lens_of, with_fringes
 from simulator.embedded.mesh import Mesh
@@ -15,7 +16,9 @@ from simulator.embedded.silhouettes import silhouettes
 from simulator.embedded.sky import sky_of
 from simulator.embedded.tracer import Quality, Traced, trace
 from simulator.embedded.world import Pose, World, build_world, start_warp
-from simulator.random_street import RandomStreetConfig, random_scene
+from simulator.gallery import GalleryJobs
+from simulator.jobs import RandomJobs
+from simulator.random_street import RandomStreetConfig, random_scene, require_lenses
 from simulator.randomise import RandomisationConfig
 from simulator.scene import Actor, CameraResponse, Environment, Place, Scene, SceneCamera
 from tests.embedded_street import CAMERA, box, ground
@@ -147,6 +150,37 @@ def test_coefficients_that_turn_the_border_back_are_refused():
     """With k1 = -1 the polynomial's slope 1 - 3 r^2 is 0 at 0.58 focal lengths; the corner is 0.67 away."""
     with pytest.raises(InputError, match=r"k1 -1 .* 0\.67 focal lengths"):
         lens_of(replace(CAMERA, radial_k1=-1.0))
+
+
+@pytest.mark.parametrize(
+    ("street", "named"),
+    [
+        ({"radial_k1": (-0.3, 0.0)}, "k1 -0.3 and k2 0 "),
+        ({"radial_k1": (-0.18, 0.2), "radial_k2": (-0.05, 0.1)}, "k1 -0.18 and k2 -0.05 "),  # only both together
+    ],
+)
+def test_lenses_that_a_camera_cannot_have_are_refused_before_a_street_is_drawn(street, named):
+    """The corner of a picture 80 degrees across lies 0.87 focal lengths from the axis; one at 0.67 bears them all."""
+    cameras = [(CAMERA.intrinsics, 640, 192), (Camera(384.0, 384.0, 320.0, 92.2), 640, 192)]
+    drawn = RandomStreetConfig(**street)
+    RandomJobs(4, ("car",), cameras[:1], drawn, RandomisationConfig(), seed=0, cycle=0)
+    with pytest.raises(InputError, match=rf"radial_k1 and radial_k2: {named}.* 0\.87 focal lengths"):
+        RandomJobs(4, ("car",), cameras, drawn, RandomisationConfig(), seed=0, cycle=0)
+    with pytest.raises(InputError, match=named):
+        GalleryJobs({"car": 1.0}, cameras[1], drawn, seed=0)
+
+
+def test_no_drawn_lens_squeezes_the_border_where_the_least_coefficients_do_not():
+    rng, camera = np.random.default_rng(0), Camera(384.0, 384.0, 320.0, 92.2)
+    for _ in range(100):
+        k1, k2 = sorted(rng.uniform(-0.4, 0.2, 2)), sorted(rng.uniform(-0.2, 0.3, 2))
+        street = RandomStreetConfig(radial_k1=(k1[0], k1[1]), radial_k2=(k2[0], k2[1]))
+        try:
+            require_lenses(street, [(camera, 640, 192)])
+        except InputError:
+            continue
+        for one, other in (k1[0], k2[1]), (k1[1], k2[0]), (k1[1], k2[1]), (rng.uniform(*k1), rng.uniform(*k2)):
+            lens_of(SceneCamera(camera, 640, 192, one, other))
 
 
 def test_a_pinhole_has_no_lens_and_random_streets_are_pinholes_unless_they_are_asked_for_more():

@@ -56,6 +56,16 @@ def test_a_point_moves_as_far_as_between_the_pictures_at_both_ends_of_the_exposu
     assert moved == pytest.approx(pixel_at(0.01) - pixel_at(-0.01), abs=0.06)  # the pixel's centre is not the point
 
 
+def test_what_touches_the_lens_is_smeared_as_at_5_cm():
+    """A depth of 0 is what a depth buffer holds of a thing that the lens lies in."""
+    light = np.random.default_rng(0).random((192, 640, 3)).astype(np.float32)
+    touching, near = wall(6.0), wall(6.0)
+    touching.depth_m[100:, :], near.depth_m[100:, :] = 0.0, 0.05
+    touched, expected = (smeared(light, seen) for seen in (touching, near))
+    assert np.isfinite(touched).all() and np.array_equal(touched, expected)
+    assert touched[150:].std() < 0.5 * light[150:].std()
+
+
 def test_a_line_smears_over_its_way_and_its_middle_stays_put():
     """Eleven pixels at 4 m, 165 px right of the axis: 0.2 / 4 of that is 8.25 px of way, to both sides alike."""
     light = np.full((192, 640, 3), 0.1, np.float32)
@@ -101,6 +111,19 @@ def test_a_car_ahead_in_the_own_lane_goes_along_and_others_do_not():
     bend = replace(place, curvature_per_m=0.01)
     there = replace(car, x_m=4.5, z_m=30.0, yaw_rad=float(np.arctan(0.3)) - np.pi / 2)
     assert goes_along([there, replace(there, x_m=0.0)], bend).tolist() == [True, False]
+
+
+def test_a_car_parked_half_on_the_kerb_does_not_go_along():
+    """The lane reaches 1.7 m to the right: a car 1.8 m wide lies in it up to 0.8 m off its middle."""
+    place = Place(lane_width_m=3.4, camera_offset_m=1.7)
+    car = Actor("car", 0.75, 12.0, -np.pi / 2, (1.5, 1.8, 4.3), "car")
+    half_on_it = replace(car, x_m=1.6)
+    wheels_on_it = replace(car, x_m=0.95)
+    assert goes_along([car, half_on_it, wheels_on_it], place).tolist() == [True, False, False]
+    # A lorry as wide as its lane has 0.3 m to either side.
+    lorry = replace(car, asset="truck", x_m=0.25, dimensions_hwl_m=(3.5, 2.6, 9.0))
+    narrow = replace(place, lane_width_m=2.8)
+    assert goes_along([lorry, replace(lorry, x_m=0.4)], narrow).tolist() == [True, False]
 
 
 def test_the_car_ahead_stays_sharp_before_a_road_that_does_not():

@@ -12,13 +12,14 @@ from flows.single import gallery_once
 from simulator.embedded.backend import EmbeddedBackend
 from simulator.embedded.glare import with_glare
 from simulator.embedded.mesh import Mesh, join
+from simulator.embedded.rain import with_streaks
 from simulator.embedded.sky import sky_of
 from simulator.embedded.snow import with_flakes
 from simulator.embedded.tracer import Quality, pinhole_of, trace
 from simulator.embedded.world import build_world, start_warp
 from simulator.gallery import SKIES, GalleryJobs
 from simulator.random_street import RandomStreetConfig
-from simulator.scene import PLACES, Environment
+from simulator.scene import PLACES, CameraResponse, Environment
 from tests.embedded_street import BUILDING, CAMERA, box, ground
 
 AHEAD = Environment(sun_altitude_deg=5.0, sun_azimuth_deg=0.0, cloudiness=0.0)
@@ -66,6 +67,38 @@ def test_flakes_fall_before_what_is_far_and_not_before_what_is_near():
     far, near = (with_flakes(GREY * ramp(), np.full((192, 640), z), 1.0, 384.0, 3) for z in (50.0, 0.5))
     assert (far != GREY * ramp()).any(axis=2).mean() > 0.005
     assert np.array_equal(near, GREY * ramp())
+
+
+def streaks(rain: float, exposure_s: float) -> np.ndarray:
+    """What rain adds to a dark street beside a bright one, 20 m away."""
+    light = np.full((192, 640, 3), 0.05, np.float32)
+    light[:, :128] = 1.0
+    return with_streaks(light, np.full((192, 640), 20.0), rain, 384.0, 5, exposure_s) - light
+
+
+def test_twice_the_exposure_draws_streaks_twice_as_long_and_half_as_bright():
+    """A drop passes at the same speed, and adds as much light in all."""
+    short, long = (streaks(0.1, exposure_s) for exposure_s in (1 / 120, 1 / 60))
+    assert (long > 0).sum() == pytest.approx(2 * (short > 0).sum(), rel=0.15)
+    assert np.percentile(long[long > 0], 90) == pytest.approx(np.percentile(short[short > 0], 90) / 2, rel=0.15)
+    assert long.sum() == pytest.approx(short.sum(), rel=0.15)
+
+
+def test_rain_of_a_camera_that_tells_no_exposure_is_as_at_a_120th_of_a_second():
+    assert CameraResponse().exposure_s == 0
+    assert np.array_equal(streaks(0.5, 0.0), streaks(0.5, 1 / 120))
+
+
+def test_a_rainy_scene_is_seen_with_the_exposure_of_its_camera():
+    jobs = GalleryJobs({"car": 1.0}, (Camera(200.0, 200.0, 160.0, 46.0), 320, 96), RandomStreetConfig(), seed=0)
+    scene = jobs.scene(list(SKIES).index("rain") * len(PLACES), 0)
+    backend = EmbeddedBackend()
+    pictures = [
+        backend.render(replace(scene, response=CameraResponse(exposure_s=exposure_s))).rgb
+        for exposure_s in (0.0, 1 / 120, 1 / 30)
+    ]
+    backend.close()
+    assert np.array_equal(pictures[0], pictures[1]) and (pictures[0] != pictures[2]).any(axis=2).mean() > 0.01
 
 
 def ramp() -> np.ndarray:

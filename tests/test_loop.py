@@ -8,6 +8,7 @@ from dataset.errors import InputError
 from dataset.schema import Frame, Objects
 from dataset.store import DatasetWriter
 from evaluation.failure import Failure
+from flows.imitation import turn
 from flows.settings import resolve
 from tasks.campaign import Campaign
 from tasks.comparison import crown
@@ -37,6 +38,14 @@ def record_cycles(campaign, values, dropped=0):
         record = {"arms": {arm: {"val": scores}}, "mix": mix, "champion": champion}
         (folder / "metrics.json").write_text(json.dumps(record))
         (folder / "step.json").write_text("{}")
+
+
+@pytest.mark.parametrize("coefficient", ["radial_k1", "radial_k2"])
+def test_a_lens_that_only_the_random_arm_would_have_is_refused_before_anything_is_made(coefficient, tmp_path):
+    config = resolve("smoke", flags={"runs": str(tmp_path), f"simulator.street.{coefficient}": [-0.05, 0.0]})
+    with pytest.raises(InputError, match="arms would differ by their lens"):
+        turn.fn(config, 0)
+    assert not list(tmp_path.iterdir())
 
 
 def test_one_cycle_below_the_baseline_does_not_stop_the_loop(campaign):

@@ -41,6 +41,29 @@ def test_an_override_that_cannot_be_read_is_quoted(overrides, named):
         resolve(None, None, None, overrides)
 
 
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("randomisation.contrast=[1.2, 0.8]", r"contrast.*\[1\.2, 0\.8\] begins above its end: name the least first"),
+        ("randomisation.blur_px=[0, .inf]", r"blur_px.*\[0, inf\] is no range of finite numbers"),
+        ("randomisation.extra_traffic=[.nan, 3]", r"extra_traffic.*\[nan, 3\] is no range of finite numbers"),
+        ("randomisation.tone_hardness=[0, 1.5]", r"tone_hardness.*\[0, 1\.5\] reaches beyond 0 to 1"),
+        ("randomisation.chromatic_aberration=[-0.1, 0]", r"chromatic_aberration.* beyond -0\.05 to 0\.05"),
+        ("randomisation.speed_mps=[-3, 3]", r"speed_mps.*\[-3, 3\] reaches beyond 0 to inf"),
+        ("randomisation.exposure_s=[0.01, 2]", r"exposure_s.*\[0\.01, 2\] reaches beyond 1e-06 to 1"),
+        ("street.objects=[9, 2]", r"objects.*\[9, 2\] begins above its end"),
+        ("street.radial_k1=[0, -0.1]", r"radial_k1.*\[0, -0\.1\] begins above its end"),
+    ],
+)
+def test_a_range_that_cannot_be_drawn_from_is_quoted_with_its_limit(override, told):
+    with pytest.raises(InputError, match=told):
+        resolve(overrides=[f"simulator.{override}"])
+
+
+def test_a_range_may_be_one_value():
+    assert resolve(overrides=["simulator.street.objects=[3, 3]"]).simulator.street.objects == (3, 3)
+
+
 def test_presets_joined_by_a_plus_lie_on_top_of_each_other():
     both = resolve("laptop+paper")
     assert both.detector.box_code == "edges" and both.detector.input_width_px == 480

@@ -8,8 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from dataset.schema import Camera
-from simulator.randomise import RandomisationConfig, draw_response
-from simulator.scene import CameraResponse, Environment, Scene, SceneCamera
+from simulator.casting import CastingConfig
+from simulator.random_street import RandomStreetConfig, random_scene
+from simulator.randomise import PlaceKind, RandomisationConfig, at_pace_of, draw_response, randomise
+from simulator.scene import CameraResponse, Environment, MapSpot, Place, Scene, SceneCamera
 
 FIRST = ("exposure_ev", "contrast", "saturation", "temperature_k", "noise_sigma", "blur_px", "vignetting")
 DAY, NIGHT = Environment(40.0), Environment(-20.0)
@@ -47,9 +49,49 @@ def test_exposures_are_mostly_short_by_day_and_long_at_night():
     assert np.median(night) == pytest.approx(1 / 137, rel=0.06)
 
 
+def test_tone_is_as_hard_as_allowed_by_day_and_a_third_of_it_at_night():
+    rng = np.random.default_rng(0)
+    config = RandomisationConfig(tone_hardness=(0.2, 1.0))
+    day, night = (
+        np.array([draw_response(config, hour, rng).tone_hardness for _ in range(500)]) for hour in (DAY, NIGHT)
+    )
+    assert day.min() == pytest.approx(0.2, abs=0.02) and day.max() == pytest.approx(1.0, abs=0.02)
+    assert night.min() == pytest.approx(0.2, abs=0.02) and night.max() == pytest.approx(0.2 + 0.35 * 0.8, abs=0.02)
+
+
 def test_an_exposure_of_no_time_is_refused():
-    with pytest.raises(ValidationError, match="greater than 0"):
+    with pytest.raises(ValidationError, match=r"\[0, 0.01\] reaches beyond 1e-06 to 1"):
         RandomisationConfig(exposure_s=(0.0, 0.01))
+
+
+def fastest_mps(kind: PlaceKind) -> float:
+    config = RandomisationConfig(places={kind: 1.0}, exposure_ev=(0.0, 0.0))
+    street = RandomStreetConfig(objects=(0, 0))
+    camera = SceneCamera(Camera(480.0, 480.0, 320.0, 96.0), 640, 192)
+    drawn = [
+        scene.response.speed_mps
+        for seed in range(40)
+        for scene in (
+            random_scene(camera.intrinsics, 640, 192, ("car",), street, config, np.random.default_rng(seed)),
+            randomise(Scene(camera), ("car",), CastingConfig(), config, np.random.default_rng(seed)),
+        )
+        if scene.place.kind == kind
+    ]
+    return max(drawn)
+
+
+def test_nobody_races_over_a_car_park_and_on_a_highway_one_drives_faster_than_in_town():
+    """In km/h: a car park's walking pace, a town's 50, a highway's more than 80."""
+    car_park, town, highway = (3.6 * fastest_mps(kind) for kind in ("car_park", "urban", "highway"))
+    assert car_park <= 11 and 30 < town <= 50 and 80 < highway <= 108
+
+
+def test_the_pace_of_a_place_changes_the_speed_alone():
+    response = draw_response(RandomisationConfig(), DAY, np.random.default_rng(7))
+    slow = at_pace_of(Place("junction"), response)
+    assert slow.speed_mps == response.speed_mps / 2 and replace(slow, speed_mps=response.speed_mps) == response
+    somewhere = Place("car_park", map=MapSpot("Town04.xodr", 0.0, 0.0, 0.0, 0.0))  # a motorway perhaps
+    assert at_pace_of(somewhere, response) == response
 
 
 def test_a_scene_saved_without_the_newer_settings_loads_as_a_neutral_one():

@@ -234,10 +234,11 @@ def _camera_pose(anchor: Anchor, scene: Scene) -> Transform:
 
 def _moved(light: np.ndarray, depth_m: np.ndarray, instance: np.ndarray, shown: Scene) -> np.ndarray:
     """light (H, W, 3) under the response's motion and fringes, as the embedded simulator's."""
-    from simulator.embedded.motion import Seen, with_motion  # Warp is loaded where something moves
-
     response, given = shown.response, shown.camera.intrinsics
-    light = with_motion(light, Seen(depth_m, instance), given, response, shown.actors, shown.place)
+    if response.moves:
+        from simulator.embedded.motion import Seen, with_motion  # Warp is loaded where something moves
+
+        light = with_motion(light, Seen(depth_m, instance), given, response, shown.actors, shown.place)
     return with_fringes(light, response.chromatic_aberration, (given.cx_px, given.cy_px))
 
 

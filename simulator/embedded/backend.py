@@ -61,7 +61,8 @@ class EmbeddedBackend:
             labels = Labels(*map(lens.shown, (labels.instance, labels.semantic, labels.depth_m)))
         given = camera.intrinsics
         if environment.rain > 0:
-            radiance = with_streaks(radiance, labels.depth_m, environment.rain, given.fx_px, scene.seed)
+            open_s = scene.response.exposure_s
+            radiance = with_streaks(radiance, labels.depth_m, environment.rain, given.fx_px, scene.seed, open_s)
         if environment.snow > 0:
             radiance = with_flakes(radiance, labels.depth_m, environment.snow, given.fx_px, scene.seed)
         radiance = with_fringes(radiance, scene.response.chromatic_aberration, (given.cx_px, given.cy_px))

@@ -74,6 +74,19 @@ class Lens:
         return a, b, np.hypot(a, b)
 
 
+def require_usable(camera: SceneCamera) -> None:
+    """Raises InputError where the picture's corners would be squeezed or turned back, as `lens_of` does."""
+    given = camera.intrinsics
+    a, b = (
+        max(abs(0.5 - centre), abs(length - 0.5 - centre)) / focal
+        for length, centre, focal in (
+            (camera.width_px, given.cx_px, given.fx_px),
+            (camera.height_px, given.cy_px, given.fy_px),
+        )
+    )
+    _corner(float(np.hypot(a, b)), camera)
+
+
 def lens_of(camera: SceneCamera) -> Lens | None:
     """None for a pinhole. Raises InputError where the picture's corners would be squeezed or turned back."""
     if camera.radial_k1 == 0 and camera.radial_k2 == 0:

@@ -26,6 +26,8 @@ LOOKED_AT = 4  # every so many pixels, to tell that
 LEAST_TILE_PX = 8
 FURTHEST = 0.1  # of the picture's width: things that near are a blur anyway
 SAME_WAY_RAD = np.radians(25)
+NEAREST_M = 0.05  # what a lens touches; nearer still, the way over the film is without end
+LEAST_ROOM_M = 0.3  # to either side of the lane's middle, also for what is as wide as the lane
 
 
 class Seen(NamedTuple):
@@ -45,7 +47,7 @@ def with_motion(
     device: str = "cpu",
 ) -> np.ndarray:
     """light (H, W, 3) float32, linear, as smeared by the camera's motion."""
-    if response.exposure_s <= 0 or (response.speed_mps == 0 and response.yaw_rate_dps == 0):
+    if not response.moves:
         return light
     alike = goes_along(actors, place)
     fewer = flow_px(seen, camera, response, alike, LOOKED_AT)
@@ -81,7 +83,7 @@ def flow_px(seen: Seen, camera: Camera, response: CameraResponse, goes_along: np
     turn_rad = np.radians(response.yaw_rate_dps) * response.exposure_s
     travel_y, travel_z = np.float32(-travel_m * sin), np.float32(travel_m * cos)
     turn_y, turn_z = np.float32(turn_rad * cos), np.float32(turn_rad * sin)
-    per_depth = 1 / depth
+    per_depth = 1 / np.maximum(depth, np.float32(NEAREST_M))
     if goes_along.any():
         per_depth = per_depth * np.append(True, ~goes_along).astype(np.float32)[instance]
     flow = np.empty((*depth.shape, 2), np.float32)
@@ -92,7 +94,7 @@ def flow_px(seen: Seen, camera: Camera, response: CameraResponse, goes_along: np
 
 
 def goes_along(actors: Sequence[Actor], place: Place) -> np.ndarray:
-    """(A,) bool: vehicles ahead in the camera's own lane that head its way."""
+    """(A,) bool: vehicles ahead in the camera's own lane, none of them half on the kerb, that head its way."""
     return np.array([_goes_along(actor, place) for actor in actors], bool)
 
 
@@ -100,10 +102,11 @@ def _goes_along(actor: Actor, place: Place) -> bool:
     bends = place.map is None
     lane_x_m = centre_line_x_m(place, actor.z_m) + place.camera_offset_m if bends else 0.0
     turned = actor.yaw_rad + np.pi / 2 - (heading_rad(place, actor.z_m) if bends else 0.0)
+    room_m = max((place.lane_width_m - actor.dimensions_hwl_m[1]) / 2, LEAST_ROOM_M)
     return (
         actor.asset in VEHICLE_ASSETS
         and actor.z_m > 0
-        and abs(actor.x_m - lane_x_m) < place.lane_width_m / 2
+        and abs(actor.x_m - lane_x_m) <= room_m
         and np.cos(turned) > np.cos(SAME_WAY_RAD)
     )
 

@@ -56,7 +56,11 @@ def highlight(surface: Surface, to_viewer: wp.vec3, to_light: wp.vec3) -> float:
         lobe = alpha * alpha / (3.14159 * spread * spread)
         f0 = wp.lerp(0.04, 0.7, surface.metallic)
         cos_view = wp.max(wp.dot(surface.normal, to_viewer), 0.1)
-        value = gloss * lobe * fresnel(f0, wp.dot(half, to_light)) / (4.0 * wp.max(cos_view, cos_light)) * cos_light
+        cos_meeting = wp.dot(half, to_light)
+        mirrors = gloss * lobe * fresnel(f0, cos_meeting)
+        if gloss > 1.0:
+            mirrors = mirrored_share(gloss, f0, cos_meeting) * lobe
+        value = mirrors / (4.0 * wp.max(cos_view, cos_light)) * cos_light
     return wp.min(value, 20.0)
 
 
