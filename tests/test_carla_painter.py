@@ -214,8 +214,11 @@ def test_paint_takes_the_colour_that_is_asked_for(painter):
         for rgb in ((220, 10, 10), (10, 10, 220))
     )
     on = red.actor_id == 4
-    assert red.rgb[on].mean(0)[0] > 1.25 * red.rgb[on].mean(0)[2]
-    assert blue.rgb[on].mean(0)[2] > 1.25 * blue.rgb[on].mean(0)[0]
+    # Half of what one sees is glass, tyres, lamps and dirt, the same on both: the paint is in the difference.
+    paint = red.rgb[on].astype(float) - blue.rgb[on]
+    painted = np.abs(paint).max(1) > 20
+    assert painted.mean() > 0.3
+    assert paint[painted][:, 0].mean() > 30 and paint[painted][:, 2].mean() < -30
 
 
 def test_headlights_light_the_road_at_night_only_when_they_are_on(painter):
