@@ -63,7 +63,7 @@ class RandomisationConfig(BaseModel):
     saturation: Range = Field(default=(0.6, 1.3), description="Camera colour saturation, as a factor.")
     temperature_k: Range = Field(default=(5200, 7800), description="White balance.")
     noise_sigma: Range = Field(default=(0.003, 0.02), description="Sensor noise at mid grey, of full scale.")
-    # Variety here decides what transfers: docs/experiments/transfer.md
+    # Photographs, scaled down, are softer than renders: chosen in a short trial, see docs/experiments/transfer.md
     blur_px: Range = Field(default=(0.2, 1.5), description="Lens blur, Gaussian sigma.")
     vignetting: Range = Field(default=(0.0, 0.25), description="Loss of light in the corners.")
     jpeg_quality: Range = Field(default=(75, 98), description="Quality of the file's compression.")
