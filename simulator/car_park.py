@@ -13,7 +13,7 @@ import numpy as np
 from simulator.casting import HUNG_ASSETS, SIZES
 from simulator.clutter import CLUTTER_SIZES
 from simulator.footprint import collides
-from simulator.preview import distance_m, whole_box
+from simulator.preview import is_within
 from simulator.road import half_width_m, straight_point_m
 from simulator.scene import Actor, Place, SceneCamera
 
@@ -109,10 +109,7 @@ def fill_bays(
             break
         asset, category = line[0]
         actor = in_bay(asset, category, place, bays[int(index)], SIZES[asset].draw(rng), rng)
-        box = whole_box(camera, actor)
-        seen = box is not None and box[2] > 0 and box[0] < camera.width_px
-        reached = reach_m[0] <= distance_m(actor) <= reach_m[1]
-        if seen and reached and rng.random() >= EMPTY_BAYS and not collides(actor, present):
+        if is_within(camera, actor, reach_m) and rng.random() >= EMPTY_BAYS and not collides(actor, present):
             present.append(actor)
             line.pop(0)
     return tuple(present), [pair for pair, one in zip(wanted, joins, strict=True) if not one] + line

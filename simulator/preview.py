@@ -39,6 +39,13 @@ def whole_box(camera: SceneCamera, actor: Actor) -> tuple[float, float, float, f
     return box_of(edge) if len(edge) else None
 
 
+def is_within(camera: SceneCamera, actor: Actor, reach_m: tuple[float, float]) -> bool:
+    """Whether some of an actor's picture lies between the left and the right border, and its distance in `reach_m`."""
+    box = whole_box(camera, actor)
+    seen = box is not None and box[2] > 0 and box[0] < camera.width_px
+    return seen and reach_m[0] <= distance_m(actor) <= reach_m[1]
+
+
 def blocks(camera: SceneCamera, actor: Actor) -> list[np.ndarray]:
     """Outlines (K, 2) px of the convex slices that make an actor's shape; those behind the camera left out."""
     outlines = [outline(camera.intrinsics, corners) for corners in slices(actor)]

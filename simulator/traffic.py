@@ -10,7 +10,7 @@ from simulator.clutter import CLUTTER_SIZES
 from simulator.footprint import collides
 from simulator.junction import obstructs, stand_at_junction
 from simulator.map_street import stand_on_map
-from simulator.preview import distance_m, whole_box
+from simulator.preview import distance_m, is_within, whole_box
 from simulator.road import PAVEMENT_WIDTH_M, half_width_m, lane_offset_m, point_m, yaw_along_rad
 from simulator.scene import Actor, Place, SceneCamera
 
@@ -161,10 +161,7 @@ def park(
                 category=line[0][1],
                 appearance_seed=int(rng.integers(2**31)),
             )
-            box = whole_box(camera, actor)
-            seen = box is not None and box[2] > 0 and box[0] < camera.width_px
-            reached = reach_m[0] <= distance_m(actor) <= reach_m[1]
-            if seen and reached and rng.random() >= EMPTY_SPACES and not collides(actor, present):
+            if is_within(camera, actor, reach_m) and rng.random() >= EMPTY_SPACES and not collides(actor, present):
                 present.append(actor)
                 line.pop(0)
             z += dimensions[2] / 2 + rng.uniform(*PARKED_GAP_M)

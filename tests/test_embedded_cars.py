@@ -6,8 +6,8 @@ import warp as wp
 
 from simulator.embedded.assets import materials as m
 from simulator.embedded.assets.cars import car
+from simulator.embedded.kernels.gloss import highlight, mirrored_share
 from simulator.embedded.kernels.patterns import textured
-from simulator.embedded.kernels.shading import highlight, mirrored_share
 from simulator.embedded.kernels.surface import Surface
 from simulator.embedded.kernels.texture import Texture
 from simulator.embedded.mesh import PATTERNS

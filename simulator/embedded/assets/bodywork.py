@@ -51,6 +51,7 @@ class Body:
         u, z = np.array(form.top).T
         contour = gaussian_filter1d(np.interp(fine, u, z), form.smooth_u / (fine[1] - fine[0]), mode="nearest")
         self._fine, self._contour_m = fine, contour / contour.max() * height_m
+        self._fascias_m = [self._end_m(end) for end in (0.0, 1.0)]
 
     def top_m(self, u) -> np.ndarray:
         return np.interp(u, self._fine, self._contour_m)
@@ -124,6 +125,9 @@ class Body:
 
     def fascia_m(self, end: float) -> np.ndarray:
         """The curved face at the nose (end 0) or tail (1): a grid (7, columns, 3), lower lip to bonnet edge."""
+        return self._fascias_m[int(end)]
+
+    def _end_m(self, end: float) -> np.ndarray:
         ring = self.half_sections_m(np.array([end]))[0]
         y_share = LOWER_WIDTH[:, None] * FASCIA_COLUMNS
         z = np.broadcast_to(ring[: BELT + 1, 2:3], y_share.shape)

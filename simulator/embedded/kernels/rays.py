@@ -8,15 +8,14 @@ from simulator.embedded.kernels.ambient import Gathered, ambient_ratio
 from simulator.embedded.kernels.atmosphere import from_fog, left_by_fog, through_fog, whole_sky
 from simulator.embedded.kernels.cover import NO_FACE, face_seen
 from simulator.embedded.kernels.hits import Hit, alike, dither, hit_of, in_one_plane
+from simulator.embedded.kernels.lamps import UNKNOWN, lamp_haze
 from simulator.embedded.kernels.meeting import blocked
 from simulator.embedded.kernels.records import Geometry, Pinhole, Sky
 from simulator.embedded.kernels.shading import (
     FAR_M,
     NO_SUN,
-    UNKNOWN,
     Parts,
     Sample,
-    lamp_haze,
     open_sky,
     shaded,
     to_sun,

@@ -11,8 +11,9 @@ the distance of what throws it, times the angle of the sun's disc (Fernando, 'Pe
 import warp as wp
 
 from simulator.embedded.kernels.hits import in_one_plane
+from simulator.embedded.kernels.lamps import UNKNOWN
 from simulator.embedded.kernels.records import Pinhole, Sky
-from simulator.embedded.kernels.shading import NO_SUN, UNKNOWN, Parts
+from simulator.embedded.kernels.shading import NO_SUN, Parts
 
 WIDEST_PX = wp.constant(5)  # radius within which a shadow of the sun is softened
 SCOUTS_DOWN = wp.constant(wp.types.vector(8, int)(0, 2, 5, 2, 0, -2, -5, -2))  # pixels that tell whether one is near

@@ -16,36 +16,45 @@ class Thing(NamedTuple):
 
     build: Callable[[Site, Frame], None]
     radius_m: float
-    weight: float
+    weight: float = 1.0
+
+    def times(self, weight: float) -> "Thing":
+        return self._replace(weight=weight)
 
 
+BUS_SHELTER = Thing(kerbside.bus_shelter, 2.55)
+POST_BOX = Thing(kerbside.post_box, 0.35)
+BINS = Thing(kerbside.bins, 1.7)
+SKIP = Thing(kerbside.skip, 2.1)
+HOARDING = Thing(kerbside.hoarding, 4.2)
+SHRUBS = Thing(shop_fronts.shrubs, 1.9)
 AT_THE_KERB = (
-    Thing(kerbside.bus_shelter, 2.55, 1.0),
+    BUS_SHELTER,
     Thing(kerbside.bicycle_racks, 2.0, 1.2),
     Thing(kerbside.phone_box, 0.7, 0.6),
-    Thing(kerbside.post_box, 0.35, 1.0),
+    POST_BOX,
     Thing(kerbside.advertising_column, 0.75, 0.6),
     Thing(kerbside.kerb_railing, 4.1, 1.5),
     Thing(kerbside.bollards, 3.2, 1.5),
-    Thing(kerbside.bins, 1.7, 1.0),
-    Thing(kerbside.skip, 2.1, 0.4),
-    Thing(kerbside.hoarding, 4.2, 0.5),
+    BINS,
+    SKIP.times(0.4),
+    HOARDING.times(0.5),
 )
 AT_THE_HOUSES = (
     Thing(shop_fronts.a_board, 0.5, 1.2),
     Thing(shop_fronts.cafe_tables, 2.5, 1.2),
     Thing(shop_fronts.market_stall, 2.1, 0.7),
     Thing(shop_fronts.goods_before_a_shop, 2.0, 1.5),
-    Thing(kerbside.bins, 1.7, 1.0),
-    Thing(shop_fronts.shrubs, 1.9, 0.8),
+    BINS,
+    SHRUBS.times(0.8),
 )
 IN_SUBURBS = (
-    Thing(kerbside.bins, 1.7, 2.0),
-    Thing(kerbside.bus_shelter, 2.55, 0.5),
-    Thing(kerbside.post_box, 0.35, 1.0),
-    Thing(shop_fronts.shrubs, 1.9, 3.0),
-    Thing(kerbside.skip, 2.1, 0.5),
-    Thing(kerbside.hoarding, 4.2, 0.4),
+    BINS.times(2.0),
+    BUS_SHELTER.times(0.5),
+    POST_BOX,
+    SHRUBS.times(3.0),
+    SKIP.times(0.5),
+    HOARDING.times(0.4),
 )
 
 
